@@ -1,0 +1,76 @@
+# The targets are the habits. Each sets up what it needs; a second call installs nothing.
+#   make demo | test | lint | types | imports | format | docs | bench | clean
+#   make test ARGS="tests/unit -k window"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 test` overrides.
+PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14; do \
+	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$candidate"; break; }; \
+	done)
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+ARGS ?=
+
+# Settings of the person who runs this must not decide what is installed here: an index or a resolution of their own
+# makes `--locked` refuse, and `user = true` in a pip.conf does not go with a virtual environment.
+UV_IGNORED := UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_RESOLUTION UV_PRERELEASE \
+	UV_EXCLUDE_NEWER UV_FROZEN UV_NO_DEV UV_PYTHON UV_PROJECT UV_NO_INSTALL_PROJECT UV_CONFIG_FILE VIRTUAL_ENV
+UV := env $(addprefix -u ,$(UV_IGNORED)) UV_NO_CONFIG=1 UV_PROJECT_ENVIRONMENT="$(VENV)" UV_LINK_MODE=copy "$(BIN)/uv"
+PIP := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	"$(BIN)/python" -m pip --quiet
+
+.PHONY: help setup demo test lint types imports format docs bench clean
+
+help:
+	@sed -n '2,3s/^# *//p' Makefile
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found. Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	"$(PYTHON)" -m venv "$(VENV)"
+
+# uv first, because it is quick and keeps to the lock. Where only pip knows the way to an index (a mirror in a
+# pip.conf), pip installs the very same locked files, by their hashes.
+$(STAMP): pyproject.toml uv.lock | $(BIN)/python
+	test -x "$(BIN)/uv" || $(PIP) install uv
+	$(UV) sync --quiet --locked --all-extras --python "$(BIN)/python" || { \
+		$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file "$(VENV)/locked.txt" && \
+		$(PIP) install --require-hashes --requirement "$(VENV)/locked.txt" && \
+		$(PIP) install --no-deps --editable . ; }
+	touch "$@"
+
+demo: $(STAMP)
+	@"$(BIN)/outlive" demo $(ARGS)
+
+test: $(STAMP)
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+
+types: $(STAMP)
+	@"$(BIN)/mypy"
+
+imports: $(STAMP)
+	@"$(BIN)/lint-imports"
+
+format: $(STAMP)
+	@"$(BIN)/ruff" format .
+	@"$(BIN)/ruff" check --fix .
+
+docs: $(STAMP)
+	@"$(BIN)/python" docs/generate.py
+
+bench: $(STAMP)
+	@"$(BIN)/python" bench/compare.py --documents 1000 --pairs 1 --in-flight 100
+
+clean:
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+"""Write the reference pages from the code: ``docs/reference/settings.md`` and ``docs/reference/cli.md``.
+
+With ``--check`` nothing is written; the exit status is 1 where a page is not what the code says.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from outlive.cli.main import main as command_line
+from outlive.settings import PREFIX, Settings
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
+
+
+def settings_page() -> str:
+    """Return the page of all settings: one row each, in the order of their declaration."""
+    rows = [f"# Settings\n\n{NOTE}"]
+    rows.append("Every setting is an environment variable. Durations are seconds, sizes bytes.\n")
+    rows.append("| Setting | Default | What it does |\n|---|---|---|")
+    for item in fields(Settings):
+        default = str(item.default) if item.default != "" else "(empty)"
+        rows.append(f"| `{PREFIX}{item.name.upper()}` | `{default}` | {item.metadata['help']} |")
+    rows.append(
+        "\nThe cluster's address, namespace, TLS and API key are Temporal's own: `TEMPORAL_ADDRESS`, `TEMPORAL_PROFILE`, "
+        "`temporal.toml`. Provider keys are the providers' own: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and so on.\n"
+    )
+    return "\n".join(rows)
+
+
+def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield a command and all below it that are not hidden, with the words that reach each."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path[-1])
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from commands(child, (*path, name))
+
+
+def help_of(command: click.Command, path: tuple[str, ...]) -> str:
+    """Return what ``--help`` shows, at a width that does not depend on the terminal."""
+    context = None
+    for name in path[:-1]:
+        context = click.Context(command, info_name=name, parent=context)
+    context = click.Context(command, info_name=path[-1], parent=context, terminal_width=100, max_content_width=100)
+    return command.get_help(context)
+
+
+def cli_page() -> str:
+    """Return the page of all commands: each with its own help."""
+    parts = [f"# Command line\n\n{NOTE}"]
+    for path, command in commands(command_line, ("outlive",)):
+        parts.append(f"{'#' * min(len(path) + 1, 4)} `{' '.join(path)}`\n\n```\n{help_of(command, path)}\n```\n")
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write or check the pages, and return the exit status."""
+    stale = []
+    for name, text in (("settings.md", settings_page()), ("cli.md", cli_page())):
+        place = REFERENCE / name
+        if "--check" not in sys.argv:
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text)
+        elif not place.exists() or place.read_text() != text:
+            stale.append(str(place))
+    if stale:
+        sys.stderr.write(f"{', '.join(stale)}: not what the code says. Run `make docs`.\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

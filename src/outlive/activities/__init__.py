@@ -1,0 +1,1 @@
+"""The work itself, retried by Temporal; heavy imports are welcome here."""

@@ -1,0 +1,125 @@
+"""What one worker process keeps open while it works on windows of one batch."""
+
+import asyncio
+import contextlib
+import json
+import math
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+from outlive.activities.permits import Permits
+from outlive.contracts.batches import BatchSpec, WindowInput
+from outlive.documents.reader import Reader
+from outlive.errors import BatchError, ModelOverloaded
+from outlive.ledger.ledger import Ledger
+from outlive.ledger.window import WindowLedger
+from outlive.models.calls import Models
+from outlive.models.outputs import Output, prepare_output
+from outlive.registry import BatchFunction, Registry
+from outlive.settings import Settings
+
+CONTROL_SECONDS = 1.0
+"""How often a worker looks whether the batch's concurrency was changed."""
+OUTAGE_PAUSE = timedelta(seconds=20)
+
+
+class BatchRuntime:
+    """One batch as one worker process sees it: spec, function, reader, and its share of the concurrency."""
+
+    def __init__(self, *, spec: BatchSpec, function: BatchFunction, ledger: WindowLedger, output: Output) -> None:
+        self.spec = spec
+        self.function = function
+        self.ledger = ledger
+        self.output = output
+        self.reader = Reader(spec.reading)
+        self.permits = Permits(0)
+        self.suspects = asyncio.Lock()
+        self.looks_for_earlier_answers = False
+        self.open_windows = 0
+        self._concurrency = spec.concurrency
+        self._windows_in_flight = 1
+        self._read_at = 0.0
+
+    def resize(self, windows_in_flight: int | None = None) -> None:
+        """Take this process's share of the batch's concurrency: as much of it as of the windows.
+
+        Rounded up, so that a process with a window never stands still: at most one document a process too many.
+        """
+        self._windows_in_flight = windows_in_flight or self._windows_in_flight
+        share = self._concurrency * self.open_windows / self._windows_in_flight
+        self.permits.resize(min(self._concurrency, math.ceil(share)))
+
+    async def refresh(self) -> None:
+        """Look whether the batch's concurrency was changed, at most once in `CONTROL_SECONDS`."""
+        if time.monotonic() - self._read_at < CONTROL_SECONDS:
+            return
+        self._read_at = time.monotonic()
+        self._concurrency = await asyncio.to_thread(self.ledger.concurrency)
+        self.resize()
+
+
+class BatchRuntimes:
+    """The batches that a worker process has windows of, each opened once."""
+
+    def __init__(self, *, registry: Registry, ledger: Ledger, models: Models, settings: Settings) -> None:
+        self.registry = registry
+        self.ledger = ledger
+        self.models = models
+        self._settings = settings
+        self._open: dict[str, BatchRuntime] = {}
+        self._opening = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def window(self, window: WindowInput) -> AsyncIterator[BatchRuntime]:
+        """Give the window's batch for as long as the window is worked on.
+
+        Raises:
+            BatchError: If this worker's ledger does not know the batch.
+            AppError: If this worker does not serve the batch's function.
+        """
+        async with self._opening:
+            runtime = self._open.get(window.batch_id)
+            if runtime is None:
+                runtime = await self._open_batch(window.batch_id)
+                await runtime.reader.__aenter__()
+                self._open[window.batch_id] = runtime
+            runtime.open_windows += 1
+            runtime.resize(window.windows_in_flight)
+        try:
+            yield runtime
+        finally:
+            runtime.open_windows -= 1
+            runtime.resize()
+            if not runtime.open_windows:
+                del self._open[window.batch_id]
+                await runtime.reader.__aexit__(None, None, None)
+
+    @staticmethod
+    def outage_pause(error: ModelOverloaded) -> timedelta:
+        """Return how long to leave a model alone that answers nobody: as long as it asked for, at least 20 s."""
+        return max(error.retry_after or OUTAGE_PAUSE, OUTAGE_PAUSE)
+
+    async def _open_batch(self, batch_id: str) -> BatchRuntime:
+        record = await self.ledger.call(self.ledger.batches.find, batch_id)
+        if record is None:
+            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {str(self.ledger.path)!r}.")
+        spec = record.spec
+        if self._settings.allow_private_addresses:
+            spec = replace(spec, reading=replace(spec.reading, allow_private_addresses=True))
+        function = self.registry.batch(spec.function)
+        output = await asyncio.to_thread(prepare_output, spec.output_schema or function.output_type)
+        await self.models.prepare(spec.model)
+        ledger = await self.ledger.window(batch_id)
+        runtime = BatchRuntime(spec=spec, function=function, ledger=ledger, output=output)
+        if not spec.fresh or spec.reuse_from:
+            runtime.looks_for_earlier_answers = await asyncio.to_thread(
+                ledger.has_earlier_answers, spec.recipe, spec.reuse_from if spec.fresh else None
+            )
+        return runtime
+
+
+def fields_text(fields: object) -> str:
+    """Return a document's other columns as the text that goes into its content key."""
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,150 @@
+"""The activity that works through one window of documents."""
+
+import asyncio
+from collections import deque
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from outlive.activities.batch_runtime import BatchRuntime, BatchRuntimes
+from outlive.activities.documents import answer_document
+from outlive.contracts.batches import WindowInput, WindowReport
+from outlive.contracts.outcomes import Cause, Outcome, Status
+from outlive.errors import ModelHalted, ModelOverloaded
+from outlive.ledger.records import PendingDocument
+from outlive.names import WORK_WINDOW
+
+HEARTBEAT_SECONDS = 1.0
+SUSPECT_AFTER = 3
+"""A document begun so often without an outcome is worked on alone: whatever kills the worker is then known."""
+GIVEN_UP_AFTER = 6
+
+
+class Windows:
+    """Works windows through, on behalf of the batch workflow."""
+
+    def __init__(self, runtimes: BatchRuntimes) -> None:
+        self._runtimes = runtimes
+
+    @activity.defn(name=WORK_WINDOW)
+    async def work_window(self, window: WindowInput) -> WindowReport:
+        """Give every document of the window that has none an outcome, many at a time.
+
+        Asked to stop (the batch is paused or cancelled, the worker shuts down), it takes no further document, finishes
+        those in flight and reports how many are missing.
+
+        Raises:
+            ApplicationError: If the model answers nobody at all; retried after a while.
+        """
+        async with self._runtimes.window(window) as runtime:
+            pass_ = _Pass(self._runtimes, runtime, window)
+            beating = asyncio.create_task(pass_.beat())
+            work = asyncio.create_task(pass_.work())
+            try:
+                while not work.done():
+                    try:
+                        await asyncio.shield(work)
+                    except asyncio.CancelledError:
+                        if work.done() or _is_overdue():
+                            raise
+                        pass_.stop()  # paused, cancelled or given up: what is in flight was paid for and is recorded
+            finally:
+                work.cancel()
+                beating.cancel()
+                await asyncio.gather(work, beating, return_exceptions=True)
+            return work.result()
+
+
+def _is_overdue() -> bool:
+    """Whether the worker's grace period is over."""
+    details = activity.cancellation_details()
+    return details is not None and details.worker_shutdown
+
+
+class _Pass:
+    """One attempt at one window."""
+
+    def __init__(self, runtimes: BatchRuntimes, runtime: BatchRuntime, window: WindowInput) -> None:
+        self._runtimes = runtimes
+        self._runtime = runtime
+        self._window = window
+        self._stopping = False
+        self._halted: str | None = None
+        self._outage: ModelOverloaded | None = None
+        self._recorded = 0
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Take no further document."""
+        self._stopping = True
+
+    async def beat(self) -> None:
+        """Tell the engine that this attempt lives, and look for what has changed."""
+        while True:
+            activity.heartbeat()
+            await self._runtime.refresh()
+            if activity.is_worker_shutdown():
+                self.stop()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def work(self) -> WindowReport:
+        pending = await asyncio.to_thread(self._runtime.ledger.pending, self._window.start, self._window.stop)
+        suspects = deque(document for document in pending if document.times_begun >= SUSPECT_AFTER)
+        for document in pending:
+            if document.times_begun < SUSPECT_AFTER and not await self._take(document):
+                break
+        await self._finish_in_flight()
+        while suspects and not self._stopping:
+            await self._examine(suspects.popleft())
+        if self._outage is not None:
+            raise ApplicationError(
+                self._outage.reason, type="ModelOutage", next_retry_delay=self._runtimes.outage_pause(self._outage)
+            ) from self._outage
+        return WindowReport(recorded=self._recorded, missing=len(pending) - self._recorded, halted=self._halted)
+
+    async def _take(self, document: PendingDocument) -> bool:
+        """Begin a document as soon as there is room; False once no further one is to be begun."""
+        while self._runtimes.ledger.trouble and not self._stopping:
+            await asyncio.sleep(HEARTBEAT_SECONDS)  # noqa: ASYNC110 - a full disk: do not pay for what cannot be recorded
+        await self._runtime.permits.acquire()
+        if self._stopping:
+            self._runtime.permits.release()
+            return False
+        task = asyncio.create_task(self._work_document(document))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        return True
+
+    async def _finish_in_flight(self) -> None:
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
+
+    async def _examine(self, document: PendingDocument) -> None:
+        """Work on a document that was in flight at several deaths, with no other of its kind beside it."""
+        async with self._runtime.suspects:
+            if document.times_begun >= GIVEN_UP_AFTER:
+                reason = f"Every worker that began it died: {document.times_begun} so far, the last ones with it alone."
+                await self._record(
+                    Outcome(position=document.position, status=Status.FAILED, cause=Cause.KILLED_WORKER, reason=reason)
+                )
+            elif await self._take(document):
+                await self._finish_in_flight()
+
+    async def _work_document(self, document: PendingDocument) -> None:
+        try:
+            outcome, has_kept = await answer_document(self._runtime, self._runtimes.models, document)
+        except ModelHalted as error:
+            self._halted = error.reason
+            self.stop()
+            return
+        except ModelOverloaded as error:
+            self._outage = error
+            self.stop()
+            return
+        finally:
+            self._runtime.permits.release()
+        await self._record(outcome, has_kept=has_kept)
+
+    async def _record(self, outcome: Outcome, *, has_kept: bool = False) -> None:
+        await self._runtime.ledger.record(outcome, has_kept=has_kept)
+        self._recorded += 1

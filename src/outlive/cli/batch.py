@@ -1,0 +1,239 @@
+"""``outlive batch``: start, follow and change batches, and get their results."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.ledger.records import BatchState
+
+if TYPE_CHECKING:
+    from outlive.client import BatchStatus, Client
+
+
+@click.group()
+def batch() -> None:
+    """Start, follow and change batches, and get their results."""
+
+
+@batch.command()
+@click.argument("function")
+@click.argument("source")
+@click.option("--app", "reference", help="MODULE:APP that declares FUNCTION; what `outlive up` serves, if left out.")
+@click.option("--id", "batch_id", help="Id of the batch. The same id again is the same batch.")
+@click.option("--instruction", help="What to do with each document, in place of the function's docstring.")
+@source_options
+@answer_options
+def start(function: str, source: str, reference: str | None, **options: Any) -> None:
+    """Start FUNCTION on every document of SOURCE; returns at once.
+
+    SOURCE is a file of URLs or paths, a folder, a glob, a CSV or JSONL file, one document, or - for standard input.
+    """
+    reading, answering = taken(Reading, options), taken(Answering, options)
+
+    async def run() -> None:
+        from outlive.cli.requests import app_for, batch_request
+        from outlive.client import Client
+        from outlive.engine.home import Home
+        from outlive.settings import Settings
+
+        served = Home(Settings.load().home).recorded_app()
+        async with Client(app=app_for(reference or served)) as client:
+            request = await batch_request(
+                client,
+                function=function,
+                source=source,
+                reading=reading,
+                answering=answering,
+                instruction=options["instruction"],
+                batch_id=options["batch_id"] or await client.next_id(function.rpartition(".")[2]),
+            )
+            handle = await client.start_batch(request)
+            record = await handle.record()
+            click.echo(f"batch/{handle.batch_id}")
+            duplicates = f", {record.duplicate_count:,} more are duplicates" if record.duplicate_count else ""
+            click.echo(
+                f"{record.unique_count:,} documents{duplicates}. Follow it with `outlive batch watch {handle.batch_id}`.",
+                err=True,
+            )
+
+    asyncio.run(run())
+
+
+@batch.command()
+@click.argument("batch_id")
+def watch(batch_id: str) -> None:
+    """Follow a batch until it has ended. Ctrl-C leaves it running."""
+
+    async def run() -> int:
+        from outlive.cli.following import follow
+
+        async with _client() as client:
+            status = await follow(await client.batch(batch_id))
+            return 0 if status.record.state is BatchState.FINISHED else 1
+
+    try:
+        raise SystemExit(asyncio.run(run()))
+    except KeyboardInterrupt:
+        click.echo(f"\nIt goes on. Look again with `outlive batch watch {batch_id}`.", err=True)
+
+
+@batch.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_batches(as_json: bool) -> None:
+    """List the batches of this project."""
+
+    async def run() -> None:
+        from rich.console import Console
+        from rich.table import Table
+
+        from outlive.cli.amounts import price
+
+        async with _client() as client:
+            statuses = [await handle.status(ask_engine=False) for handle in await client.batches()]
+        if as_json:
+            click.echo(json.dumps([_plain(status) for status in statuses], indent=2))
+            return
+        table = Table("batch", "state", "documents", "done", "failed", "cost", "model", "source", box=None)
+        for status in statuses:
+            record, progress = status.record, status.progress
+            numbers = (f"{count:,}" for count in (progress.total, progress.done, progress.failed_count))
+            cost = price(progress.usd_nanos, progress.unpriced)
+            table.add_row(record.batch_id, record.state, *numbers, cost, record.spec.model, record.spec.source)
+        Console().print(table)
+
+    asyncio.run(run())
+
+
+@batch.command()
+@click.argument("batch_id")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(batch_id: str, as_json: bool) -> None:
+    """Say where a batch stands, and what keeps it from moving."""
+
+    async def run() -> None:
+        from outlive.cli.following import facts, trouble
+
+        async with _client() as client:
+            found = await (await client.batch(batch_id)).status()
+        if as_json:
+            click.echo(json.dumps(_plain(found), indent=2))
+            return
+        progress = found.progress
+        recorded = progress.done + progress.failed_count
+        click.echo(f"{found.record.batch_id}: {found.record.state}, {recorded:,} of {progress.total:,} documents")
+        click.echo(facts(found, 0.0))
+        if note := trouble(found):
+            click.echo(note)
+
+    asyncio.run(run())
+
+
+@batch.command()
+@click.argument("batch_id")
+def pause(batch_id: str) -> None:
+    """Begin no further document; those in flight are finished."""
+    _change(batch_id, "pause", "Paused.")
+
+
+@batch.command()
+@click.argument("batch_id")
+def resume(batch_id: str) -> None:
+    """Go on with a batch that is paused, cancelled, or no longer known to the engine."""
+
+    async def run() -> None:
+        async with _client() as client:
+            handle = await client.batch(batch_id)
+            await handle.start()
+            if (await handle.record()).state is not BatchState.FINISHED:
+                await handle.resume()
+
+    asyncio.run(run())
+    click.echo("It goes on.")
+
+
+@batch.command()
+@click.argument("batch_id")
+def cancel(batch_id: str) -> None:
+    """End a batch after the documents in flight. What is done stays."""
+    _change(batch_id, "cancel", f"Cancelled. `outlive batch resume {batch_id}` would go on where it stopped.")
+
+
+@batch.command(name="set")
+@click.argument("batch_id")
+@click.option("--concurrency", type=int, required=True, help="Documents in flight over all workers.")
+def set_concurrency(batch_id: str, concurrency: int) -> None:
+    """Change how many documents are in flight, while the batch runs."""
+
+    async def run() -> None:
+        async with _client() as client:
+            await (await client.batch(batch_id)).set_concurrency(concurrency)
+
+    asyncio.run(run())
+    click.echo(f"{concurrency:,} documents in flight from now on.")
+
+
+@batch.command(name="retry-failed")
+@click.argument("batch_id")
+def retry_failed(batch_id: str) -> None:
+    """Do the failed documents of an ended batch again."""
+
+    async def run() -> int:
+        async with _client() as client:
+            return await (await client.batch(batch_id)).retry_failed()
+
+    click.echo(f"{asyncio.run(run()):,} documents are done again.")
+
+
+@batch.command()
+@click.argument("batch_id")
+@click.option("-o", "--output", default="-", help="File to write (.jsonl, .csv, .parquet); - is standard output.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["jsonl", "csv", "parquet"]), help="Where the name tells none."
+)
+def results(batch_id: str, output: str, file_format: str | None) -> None:
+    """Write the results so far, in source order, failures with their reasons."""
+
+    async def run() -> int:
+        from outlive.cli.results import write_results
+
+        async with _client() as client:
+            return await write_results(await client.batch(batch_id), output, file_format=file_format)
+
+    count = asyncio.run(run())
+    if output != "-":
+        click.echo(f"{count:,} rows in {output}", err=True)
+
+
+def _client() -> "Client":
+    from outlive.client import Client
+
+    return Client()
+
+
+def _change(batch_id: str, method: str, said: str) -> None:
+    async def run() -> None:
+        async with _client() as client:
+            await getattr(await client.batch(batch_id), method)()
+
+    asyncio.run(run())
+    click.echo(said)
+
+
+def _plain(status: "BatchStatus") -> dict[str, Any]:
+    record, progress = status.record, status.progress
+    return {
+        "batch_id": record.batch_id,
+        "state": record.state,
+        "state_reason": record.state_reason,
+        "source": record.spec.source,
+        "model": record.spec.model,
+        "concurrency": record.concurrency,
+        "documents": record.document_count,
+        "duplicates": record.duplicate_count,
+        "progress": {**asdict(progress), "missing": progress.missing},
+        "health": asdict(status.health) if status.health else None,
+    }

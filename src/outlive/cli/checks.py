@@ -1,0 +1,215 @@
+"""What ``outlive doctor`` looks at, one function each."""
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from outlive.app import load_app
+from outlive.engine.binary import find_binary, find_engines, is_ours
+from outlive.engine.connection import connect, read_cluster, read_retention
+from outlive.engine.health import count_pollers
+from outlive.engine.home import Home
+from outlive.engine.ports import is_free
+from outlive.engine.preparation import read_version
+from outlive.errors import AppError, EngineError, OutliveError
+from outlive.models.keys import default_model, key_variables
+from outlive.names import OFFLINE_MODEL
+from outlive.settings import Settings
+
+LITTLE_DISK, NO_DISK = 2_000_000_000, 200_000_000  # bytes
+MOST_RUNS_NAMED = 5
+STUCK_RUNS = "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running'"
+
+
+class State(StrEnum):
+    """How a finding is to be taken."""
+
+    GOOD = "good"
+    NOTE = "note"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One precondition: what was found and, where it is not well, what to do."""
+
+    name: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+async def examine(settings: Settings, *, app: str | None = None) -> list[Finding]:
+    """Look at everything that a project needs to run."""
+    return [finding async for finding in _all(settings, app)]
+
+
+async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
+    home = Home(settings.home)
+    has_cluster = read_cluster() is not None
+    if not has_cluster:
+        yield await _binary(home)
+    yield _folder(home)
+    yield _disk(home)
+    if not has_cluster:
+        yield await _owner(home)
+        for finding in _ports(settings, home):
+            yield finding
+    async for finding in _temporal(settings, owns_retention=not has_cluster):
+        yield finding
+    for finding in _models(settings, app):
+        yield finding
+
+
+async def _binary(home: Home) -> Finding:
+    try:
+        binary = await find_binary()
+    except EngineError as error:
+        return Finding(name="program", state=State.FAULT, found=str(error))
+    found = f"temporal {binary.cli_version} (server {binary.server_version}) at {binary.path}"
+    before = read_version(home)
+    if home.engine_db.exists() and (before is None or before.server_version != binary.server_version):
+        version = before.server_version if before else "an unknown version"
+        mend = f"The engine file is of server {version}; the next `outlive up` carries it over and keeps the old file."
+        return Finding(name="program", state=State.NOTE, found=found, mend=mend)
+    return Finding(name="program", state=State.GOOD, found=found)
+
+
+def _folder(home: Home) -> Finding:
+    if not home.path.exists():
+        return Finding(name="state", state=State.GOOD, found=f"{home.path} will be created by the first command")
+    try:
+        mode = home.path.stat().st_mode & 0o777
+        open_files = [path.name for path in home.path.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
+    except OSError as error:
+        found = f"{home.path} cannot be read: {error.strerror}"
+        return Finding(name="state", state=State.FAULT, found=found, mend="Mend its permissions, or set OUTLIVE_HOME.")
+    if mode & 0o077:
+        found = f"{home.path} is open to other users of this machine (mode {mode:o})"
+        return Finding(name="state", state=State.FAULT, found=found, mend=f"Run `chmod 700 {home.path}`.")
+    note = f"; readable but for the folder's mode: {', '.join(sorted(open_files))}" if open_files else ""
+    return Finding(name="state", state=State.GOOD, found=f"{home.path} (mode {mode:o}){note}")
+
+
+def _disk(home: Home) -> Finding:
+    existing = next(path for path in (home.path, *home.path.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    found = f"{free / 1e9:,.1f} GB free for {home.path}"
+    if free > LITTLE_DISK:
+        return Finding(name="disk", state=State.GOOD, found=found)
+    mend = "Free some space, or move the project's state with OUTLIVE_HOME. Nothing accepted is lost when it runs out."
+    return Finding(name="disk", state=State.NOTE if free > NO_DISK else State.FAULT, found=found, mend=mend)
+
+
+async def _owner(home: Home) -> Finding:
+    owner = home.owner()
+    strangers = [found for found in await find_engines(home.engine_db) if not is_ours(found.command)]
+    if strangers:
+        found = f"process {strangers[0].pid} runs a Temporal server of its own on {home.engine_db}"
+        return Finding(name="owner", state=State.FAULT, found=found, mend="Stop it: two servers on one file stall.")
+    if owner is not None:
+        return Finding(name="owner", state=State.GOOD, found=f"process {owner.pid}: {owner.command}")
+    if orphans := await find_engines(home.engine_db):
+        found = f"engine {orphans[0].pid} runs without its owner"
+        return Finding(name="owner", state=State.NOTE, found=found, mend="The next `outlive up` ends it.")
+    return Finding(name="owner", state=State.GOOD, found="nobody: `outlive up` may take it")
+
+
+def _ports(settings: Settings, home: Home) -> list[Finding]:
+    if home.live_state() is not None:
+        return []
+    wanted = {"OUTLIVE_PORT": settings.port, "OUTLIVE_UI_PORT": settings.ui_port}
+    taken = [f"{port} ({name})" for name, port in wanted.items() if port and not is_free(port)]
+    if taken:
+        mend = "Stop what listens there, choose another, or unset it to take any free port."
+        return [Finding(name="ports", state=State.FAULT, found=f"taken: {', '.join(taken)}", mend=mend)]
+    chosen = ", ".join(f"{port} ({name})" for name, port in wanted.items() if port)
+    return [Finding(name="ports", state=State.GOOD, found=f"free: {chosen}" if chosen else "any that are free")]
+
+
+async def _temporal(settings: Settings, *, owns_retention: bool) -> AsyncIterator[Finding]:
+    try:
+        client = await connect(settings)
+    except OutliveError as error:
+        yield Finding(name="temporal", state=State.FAULT, found=str(error))
+        return
+    try:
+        retention = await read_retention(client)
+        address = client.service_client.config.target_host
+        yield Finding(name="temporal", state=State.GOOD, found=f"{address} answers, namespace {client.namespace!r}")
+        yield _retention(retention, settings, is_ours=owns_retention)
+        yield await _workers(client, settings)
+        yield await _stuck_runs(client)
+    except RPCError as error:
+        mend = "Check the address, namespace and credentials; for the embedded engine see its log in .outlive/logs."
+        yield Finding(name="temporal", state=State.FAULT, found=f"the call failed: {error.message}", mend=mend)
+
+
+def _retention(found: timedelta, settings: Settings, *, is_ours: bool) -> Finding:
+    text = f"finished runs are kept for {found.days} days"
+    if not is_ours or found.days == settings.retention_days:
+        return Finding(name="retention", state=State.GOOD, found=text)
+    mend = f"OUTLIVE_RETENTION_DAYS says {settings.retention_days}: it is set when `outlive up` starts again."
+    return Finding(name="retention", state=State.NOTE, found=text, mend=mend)
+
+
+async def _workers(client: Client, settings: Settings) -> Finding:
+    count = await count_pollers(client, settings.task_queue)
+    if count:
+        return Finding(name="workers", state=State.GOOD, found=f"{count} polled {settings.task_queue!r} lately")
+    found = f"nobody polls the task queue {settings.task_queue!r}: whatever is started there waits"
+    mend = f"Start workers with `outlive up`, and see {Path('logs') / 'worker-0.log'} in the state folder if it runs."
+    return Finding(name="workers", state=State.FAULT, found=found, mend=mend)
+
+
+async def _stuck_runs(client: Client) -> Finding:
+    count = 0
+    names: list[str] = []
+    async for run in client.list_workflows(STUCK_RUNS):
+        count += 1
+        if len(names) < MOST_RUNS_NAMED:
+            names.append(run.id)
+    if not count:
+        return Finding(name="runs", state=State.GOOD, found="none is stuck")
+    more = f" and {count - len(names)} more" if count > len(names) else ""
+    found = f"{count} stuck, their workflow code fails: {', '.join(names)}{more}"
+    mend = "Mend the code and restart the workers, they go on by themselves; the Web UI shows the error of each."
+    return Finding(name="runs", state=State.FAULT, found=found, mend=mend)
+
+
+def _models(settings: Settings, app: str | None) -> list[Finding]:
+    try:
+        models = _models_in_use(settings, app)
+    except AppError as error:
+        return [Finding(name="app", state=State.FAULT, found=str(error))]
+    except Exception as error:  # noqa: BLE001 - the user's module, imported: whatever it raises is the finding
+        found = f"{app!r} cannot be imported: {type(error).__name__}: {error}"
+        return [Finding(name="app", state=State.FAULT, found=found, mend="Mend the module, then try again.")]
+    return [_model(name) for name in models]
+
+
+def _models_in_use(settings: Settings, app: str | None) -> list[str]:
+    names = {default_model(settings)}
+    if app is not None:
+        declared = load_app(app).registry.batches.values()
+        names |= {batch.model for batch in declared if batch.model}
+    return sorted(names)
+
+
+def _model(name: str) -> Finding:
+    status = key_variables(name)
+    if name == OFFLINE_MODEL:
+        found = f"{name}: works without a key, and only extracts sentences"
+        mend = "Set a provider's key, such as OPENAI_API_KEY, or name a model with --model or OUTLIVE_MODEL."
+        return Finding(name="model", state=State.NOTE, found=found, mend=mend)
+    if status.is_good:
+        key = f"{status.describe()} is set" if status.is_set else "needs no key"
+        return Finding(name="model", state=State.GOOD, found=f"{name}: {key}")
+    found = f"{name}: {status.describe()} is not set"
+    return Finding(name="model", state=State.FAULT, found=found, mend=f"Set {status.describe()}.")

@@ -1,0 +1,139 @@
+"""Following a batch: a progress bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from outlive.cli.amounts import duration, price
+from outlive.client import BatchHandle, BatchStatus
+from outlive.ledger.records import BatchState
+
+RATE_WINDOW_SECONDS = 20.0
+LINE_SECONDS = 5.0
+TROUBLE_SECONDS = 3.0  # what mends itself sooner, such as a worker that is still starting, is not worth a line
+
+
+class Rate:
+    """Documents a second, over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def see(self, recorded: int) -> float:
+        """Add a reading; return the rate, 0 where it is not known yet."""
+        now = time.monotonic()
+        self._seen.append((now, recorded))
+        while now - self._seen[0][0] > RATE_WINDOW_SECONDS:
+            self._seen.popleft()
+        before, passed = self._seen[0][1], now - self._seen[0][0]
+        return (recorded - before) / passed if passed > 0 else 0.0
+
+
+async def follow(handle: BatchHandle) -> BatchStatus:
+    """Show a batch until it has ended; return its last status. Stopping to look leaves it running."""
+    rate = Rate()
+    with _display() as show:
+        async for status in handle.watch():
+            progress = status.progress
+            show(status, rate.see(progress.done + progress.failed_count))
+            if status.has_ended or (status.health is not None and status.health.was_ended):
+                return status
+    raise AssertionError  # watching ends only with a status that has ended
+
+
+@contextlib.contextmanager
+def _display() -> Iterator[Callable[[BatchStatus, float], None]]:
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield PlainLines(console)
+        return
+    bar = Progress(
+        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, expand=False
+    )
+    row = bar.add_task("")
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def show(status: BatchStatus, per_second: float) -> None:
+            progress = status.progress
+            recorded = progress.done + progress.failed_count
+            bar.update(row, description=status.record.batch_id, total=progress.total, completed=recorded)
+            grid = Table.grid()
+            grid.add_row(bar)
+            grid.add_row(Text(facts(status, per_second)))
+            if note := trouble(status):
+                grid.add_row(Text(note, style="yellow"))
+            live.update(grid)
+
+        yield show
+
+
+class PlainLines:
+    """One line every few seconds, and one at once when something changes that a person should hear of."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_at = float("-inf")
+        self._noted: str | None = None
+        self._noted_at = 0.0
+        self._told = False
+
+    def __call__(self, status: BatchStatus, per_second: float) -> None:
+        """Show a status, if it is time."""
+        now = time.monotonic()
+        note = trouble(status)
+        if note != self._noted:
+            self._noted, self._noted_at, self._told = note, now, False
+        if note and not self._told and (status.has_ended or now - self._noted_at >= TROUBLE_SECONDS):
+            self._told = True
+            self._print(note)
+        if status.has_ended or time.monotonic() - self._shown_at >= LINE_SECONDS:
+            self._shown_at = time.monotonic()
+            progress = status.progress
+            recorded = progress.done + progress.failed_count
+            self._print(f"{status.record.batch_id}: {recorded:,}/{progress.total:,}  {facts(status, per_second)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def facts(status: BatchStatus, per_second: float) -> str:
+    """Return what there is to say about a batch's progress, in one line."""
+    progress = status.progress
+    parts = [f"done {progress.done:,}"]
+    if progress.reused:
+        parts.append(f"of them from earlier batches, at no cost, {progress.reused:,}")
+    if progress.failed_count:
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(progress.failed.items()))
+        parts.append(f"failed {progress.failed_count:,} ({causes})")
+    if not status.has_ended:
+        parts.append(f"{per_second:,.1f}/s")
+    parts.append(f"{progress.input_tokens + progress.output_tokens:,} tokens")
+    parts.append(price(progress.usd_nanos, progress.unpriced))
+    if progress.begun_again:
+        parts.append(f"begun again after a death {progress.begun_again:,}")
+    if progress.missing and per_second > 0 and not status.has_ended:
+        parts.append(f"about {duration(progress.missing / per_second)} left")
+    return "  ·  ".join(parts)
+
+
+def trouble(status: BatchStatus) -> str | None:
+    """Return what keeps the batch from moving, and what to do, or None."""
+    record = status.record
+    if record.state is BatchState.PAUSED:
+        why = f" ({record.state_reason})" if record.state_reason else ""
+        return f"Paused{why}. Go on with `outlive batch resume {record.batch_id}`."
+    if status.has_ended:
+        return None
+    if status.health is None:
+        return "The engine does not answer at the moment; waiting for it."
+    if status.health.was_ended or status.health.workflow_status is None:
+        return f"The batch is not running in the engine. Go on with `outlive batch resume {record.batch_id}`."
+    return status.health.problem

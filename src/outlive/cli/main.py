@@ -1,0 +1,72 @@
+"""The entry point: finds a command, imports it only then, and turns errors into one clear line."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from outlive.errors import OutliveError, UsageError
+
+COMMANDS = {
+    "analyze": ("outlive.cli.analyze", "Answer one instruction for every document of a source."),
+    "batch": ("outlive.cli.batch", "Start, follow and change batches, and get their results."),
+    "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
+    "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),
+    "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
+    "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
+}
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that ``--help`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, sorted."""
+        return sorted({*COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="outlive")
+def cli() -> None:
+    """AI agents and LLM batches that finish, whatever dies under them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line. Mistakes of the user end with one line and status 2, other failures with status 1."""
+    try:
+        code: Any = cli.main(args=arguments, standalone_mode=False, prog_name="outlive")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except click.exceptions.Abort:
+        click.echo("Aborted.", err=True)
+        sys.exit(130)
+    except UsageError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except OutliveError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_FAILED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

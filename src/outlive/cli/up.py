@@ -1,0 +1,105 @@
+"""``outlive up``: the engine and the workers of a project, until Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from outlive.errors import AppError, EngineOwned
+
+if TYPE_CHECKING:
+    from outlive.settings import Settings
+    from outlive.worker.supervisor import Event, Supervisor
+
+EXIT_OWNED = 2
+
+
+@click.command()
+@click.argument("app", required=False, metavar="[MODULE:APP]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Worker processes. With 2, one serves while the other is replaced; 0 runs the engine alone.",
+)
+@click.option("--no-reload", is_flag=True, help="Do not start workers anew when the app's files change.")
+def up(app: str | None, workers: int, no_reload: bool) -> None:
+    """Run the engine and the workers of this project, until Ctrl-C.
+
+    MODULE:APP is the app to serve, such as analyze:app for `app` in analyze.py. Without it, the workers serve what
+    `outlive analyze` needs.
+
+    With TEMPORAL_ADDRESS or a profile set, no engine is started; the workers serve that cluster.
+    """
+    from outlive.settings import Settings
+
+    _check_module(app)
+    try:
+        asyncio.run(_up(Settings.load(), app=app, workers=workers, reload=not no_reload))
+    except EngineOwned as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_OWNED)
+
+
+def _check_module(app: str | None) -> None:
+    """Refuse a mistyped app before anything is started; what is wrong inside it, its workers say."""
+    if app is None:
+        return
+    from importlib.util import find_spec
+
+    from outlive.worker.sources import find_module
+
+    module = app.partition(":")[0].removesuffix(".py")
+    if find_module(module, Path.cwd()) or find_spec(module.partition(".")[0] or "-"):
+        return
+    raise AppError(f"No module {module!r} in {str(Path.cwd())!r}. Give the app as MODULE:APP, such as `analyze:app`.")
+
+
+async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool) -> None:
+    from outlive.worker.supervisor import Supervisor
+
+    supervisor = Supervisor(settings, app=app, workers=workers, on_event=_tell, reload=reload)
+    starting = asyncio.create_task(supervisor.start())
+    _stop_on_signals(supervisor, starting)
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return  # stopped while starting; the supervisor has cleaned up after itself
+    try:
+        _greet(supervisor, app=app, workers=workers)
+        await supervisor.run()
+    finally:
+        click.echo("Stopping: the workers finish the documents in flight. Ctrl-C again stops at once.")
+        await supervisor.stop()
+
+
+def _stop_on_signals(supervisor: "Supervisor", starting: "asyncio.Task[None]") -> None:
+    def stop() -> None:
+        starting.cancel()
+        supervisor.ask_stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+
+
+def _greet(supervisor: "Supervisor", *, app: str | None, workers: int) -> None:
+    if supervisor.engine_pid is None:
+        click.echo(f"Temporal     {supervisor.address} (configured; no engine was started)")
+    else:
+        click.echo(f"Temporal     {supervisor.address} (engine process {supervisor.engine_pid})")
+        click.echo(f"Web UI       {supervisor.ui_address}")
+    click.echo(f"State        {supervisor.home.path}")
+    click.echo(f"Workers      {workers}, serving {app or 'the built-in functions'}; logs in {supervisor.home.logs}")
+    click.echo("Ready. Ctrl-C stops everything.")
+
+
+def _tell(event: "Event") -> None:
+    from outlive.cli.happenings import line_for
+
+    if line := line_for(event):
+        click.echo(line)

@@ -1,0 +1,388 @@
+"""What an application calls: start a batch, follow it, change it, read its results."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import temporalio.client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from outlive.app import App
+from outlive.contracts.batches import BatchInput, BatchSpec
+from outlive.documents.entries import Entry
+from outlive.documents.sources import Source
+from outlive.engine.connection import connect
+from outlive.engine.health import BatchHealth, batch_health
+from outlive.engine.home import Home
+from outlive.errors import BatchError, UsageError
+from outlive.ledger.ledger import Ledger
+from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
+from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
+from outlive.registry import BatchFunction, recipe_of
+from outlive.settings import Settings
+
+LARGEST_WINDOW = 500
+DOCUMENTS_IN_FLIGHT_PER_WINDOW = 50
+FEWEST_WINDOWS_IN_FLIGHT = 8
+STALE_LOADING_SECONDS = 24 * 3600
+WATCH_SECONDS = 0.5
+HEALTH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchStatus:
+    """Where a batch stands.
+
+    Attributes:
+        record: The batch as the ledger has it.
+        progress: Sums over its outcomes.
+        health: What the engine says about it; None where the engine was not asked or did not answer.
+    """
+
+    record: BatchRecord
+    progress: Progress
+    health: BatchHealth | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to the batch by itself."""
+        return self.record.state in {BatchState.FINISHED, BatchState.CANCELLED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRequest:
+    """What to start.
+
+    Attributes:
+        function: Name of a batch function of the app.
+        source: The documents.
+        batch_id: Id that a person reads. None derives one from source and recipe, so that the same request is the same
+            batch.
+        spec: Everything else that decides the batch; its id, function and recipe are filled in.
+    """
+
+    source: Source
+    spec: BatchSpec
+    batch_id: str | None = None
+
+
+class Client:
+    """A connection to the engine and to the ledger of one project.
+
+    ``async with Client(settings, app=app) as client`` opens both.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, app: App | None = None) -> None:
+        self.settings = settings or Settings.load()
+        self.app = app or App("outlive")
+        self.ledger = Ledger(Home(self.settings.home).ledger_db)
+        self._temporal: temporalio.client.Client | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the ledger. The engine is connected to when it is first needed.
+
+        Raises:
+            LedgerError: If the ledger cannot be opened.
+        """
+        Home(self.settings.home).create()
+        await self.ledger.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.ledger.__aexit__(kind, error, trace)
+
+    async def temporal(self) -> temporalio.client.Client:
+        """Return the connection to Temporal.
+
+        Raises:
+            EngineUnavailable: If no engine runs for this project and no cluster is configured.
+        """
+        if self._temporal is None:
+            self._temporal = await connect(self.settings)
+        return self._temporal
+
+    def function(self, name: str) -> BatchFunction:
+        """Return a batch function of the app.
+
+        Raises:
+            AppError: If the app has none of this name.
+        """
+        return self.app.registry.batch(name)
+
+    async def load_batch(self, request: BatchRequest) -> "BatchHandle":
+        """Write a batch and its documents down, without starting it.
+
+        The same request gives the same batch: an id that exists already is returned as it stands.
+
+        Raises:
+            SourceError: If the source cannot be read.
+            BatchError: If the id stands for a batch with another recipe.
+        """
+        spec = replace(request.spec, source=request.source.description)
+        spec = replace(spec, recipe=recipe_of(self.function(spec.function), spec))
+        if request.batch_id is not None and (found := await self._find(request.batch_id)):
+            _require_same(found, spec)
+            return BatchHandle(self, request.batch_id)
+        provisional = f"loading-{uuid.uuid4().hex}"
+        books = self.ledger.batches
+        await self.ledger.call(books.remove_stale, STALE_LOADING_SECONDS)
+        await self.ledger.call(books.create, replace(spec, batch_id=provisional))
+        try:
+            entries = _new_documents(request.source.entries())
+            digest = await self.ledger.call(books.add_documents, provisional, entries)
+            batch_id = request.batch_id or await self._derived_id(spec, digest)
+            if found := await self._find(batch_id):
+                _require_same(found, spec)
+                await self.ledger.call(books.remove, provisional)
+            else:
+                await self.ledger.call(books.seal, provisional, rename_to=batch_id)
+        except BaseException:
+            with contextlib.suppress(BatchError):
+                await self.ledger.call(books.remove, provisional)
+            raise
+        return BatchHandle(self, batch_id)
+
+    async def start_batch(self, request: BatchRequest) -> "BatchHandle":
+        """Start a batch, or return the one that the same request has started before. Returns at once.
+
+        Raises:
+            SourceError: If the source cannot be read.
+            BatchError: If the id stands for a batch with another recipe.
+            EngineUnavailable: If no engine answers; the documents are written down by then, and starting again goes on.
+        """
+        handle = await self.load_batch(request)
+        await handle.start()
+        return handle
+
+    async def batch(self, batch_id: str) -> "BatchHandle":
+        """Return the handle of a batch of this project.
+
+        Raises:
+            BatchError: If it is unknown.
+        """
+        handle = BatchHandle(self, batch_id.removeprefix("batch/"))
+        await handle.record()
+        return handle
+
+    async def batches(self) -> list["BatchHandle"]:
+        """Return all batches of this project, the oldest first."""
+        ids = await self.ledger.call(self.ledger.batches.ids)
+        return [BatchHandle(self, batch_id) for batch_id in ids if not batch_id.startswith("loading-")]
+
+    async def next_id(self, name: str) -> str:
+        """Return a free id of the shape ``name-2026-05-31-1``."""
+        stem = f"{name}-{dt.datetime.now(tz=dt.UTC).astimezone().date().isoformat()}-"
+        taken = set(await self.ledger.call(self.ledger.batches.ids, stem))
+        return next(f"{stem}{number}" for number in range(1, len(taken) + 2) if f"{stem}{number}" not in taken)
+
+    async def _find(self, batch_id: str) -> BatchRecord | None:
+        found = await self.ledger.call(self.ledger.batches.find, batch_id)
+        return None if found is None or found.state is BatchState.LOADING else found
+
+    async def _derived_id(self, spec: BatchSpec, digest: str) -> str:
+        """Return the id that belongs to these documents and this recipe; with `fresh`, the next one not finished."""
+        name = spec.function.rpartition(".")[2]
+        stem = f"{name}-{digest[:6]}{spec.recipe[:4]}"
+        if not spec.fresh:
+            return stem
+        number = 1
+        while (found := await self._find(f"{stem}-fresh-{number}")) and found.state is BatchState.FINISHED:
+            number += 1
+        return f"{stem}-fresh-{number}"
+
+
+class BatchHandle:
+    """One batch: follow it, change it, read its results."""
+
+    def __init__(self, client: Client, batch_id: str) -> None:
+        self._client = client
+        self.batch_id = batch_id
+
+    def __repr__(self) -> str:
+        return f"BatchHandle({self.batch_id!r})"
+
+    async def record(self) -> BatchRecord:
+        """Return the batch as the ledger has it.
+
+        Raises:
+            BatchError: If it is unknown.
+        """
+        found = await self._client._find(self.batch_id)  # noqa: SLF001 - the handle is the client's other half
+        if found is None:
+            raise BatchError(
+                f"Unknown batch {self.batch_id!r}. `outlive batch list` shows the batches of this project."
+            )
+        return found
+
+    async def start(self) -> None:
+        """Start the batch, unless it runs or has finished. Safe to call any number of times.
+
+        Raises:
+            EngineUnavailable: If no engine answers.
+        """
+        record = await self.record()
+        if record.state is BatchState.FINISHED:
+            return
+        if record.state is BatchState.CANCELLED:
+            await self._mark(BatchState.RUNNING)
+        temporal = await self._client.temporal()
+        await temporal.start_workflow(
+            BATCH_WORKFLOW,
+            _batch_input(record),
+            id=batch_workflow_id(self.batch_id),
+            task_queue=self._client.settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
+        )
+
+    async def status(self, *, ask_engine: bool = True) -> BatchStatus:
+        """Return where the batch stands."""
+        record = await self.record()
+        progress = await self._client.ledger.call(self._client.ledger.batches.progress, self.batch_id)
+        health = None
+        if ask_engine and record.state is not BatchState.FINISHED:
+            temporal = await self._client.temporal()
+            health = await batch_health(temporal, batch_workflow_id(self.batch_id), self._client.settings.task_queue)
+        return BatchStatus(record=record, progress=progress, health=health)
+
+    async def watch(self, *, interval: float = WATCH_SECONDS) -> AsyncIterator[BatchStatus]:
+        """Yield where the batch stands, again and again, until it has ended. An engine that restarts is waited for."""
+        loop = asyncio.get_running_loop()
+        asked_at, health = float("-inf"), None
+        while True:
+            ask_engine = loop.time() - asked_at >= HEALTH_SECONDS
+            status = await self.status(ask_engine=ask_engine)
+            if ask_engine:
+                asked_at, health = loop.time(), status.health
+            yield replace(status, health=health)
+            if status.has_ended:
+                return
+            await asyncio.sleep(interval)
+
+    async def result(self) -> BatchStatus:
+        """Wait until the batch has ended.
+
+        Raises:
+            BatchError: If it was ended from outside, in the engine, before it was through.
+        """
+        async for status in self.watch():
+            if status.has_ended:
+                return status
+            if status.health is not None and status.health.was_ended:
+                raise BatchError(
+                    f"Batch {self.batch_id!r} was ended in the engine ({status.health.workflow_status}) before it was "
+                    "through. Nothing is lost: start it again under the same id and it goes on."
+                )
+        raise AssertionError  # watch only ends after a status that has ended
+
+    async def pause(self) -> None:
+        """Begin no further document; those in flight are finished."""
+        await self._signal(PAUSE_SIGNAL, None)
+
+    async def resume(self) -> None:
+        """Go on after a pause."""
+        await self._signal(RESUME_SIGNAL)
+
+    async def cancel(self) -> None:
+        """End the batch after the documents in flight; what is done stays, and starting it again goes on."""
+        temporal = await self._client.temporal()
+        try:
+            await temporal.get_workflow_handle(batch_workflow_id(self.batch_id)).cancel()
+        except RPCError as error:
+            raise self._not_running(error) from error
+
+    async def set_concurrency(self, documents: int) -> None:
+        """Change how many documents are in flight over all workers; they see it within about a second.
+
+        Raises:
+            UsageError: If it is less than 1.
+        """
+        if documents < 1:
+            raise UsageError(f"Concurrency is {documents}. It must be at least 1; `outlive batch pause` stops a batch.")
+        await self._client.ledger.call(self._client.ledger.batches.set_concurrency, self.batch_id, documents)
+        await self._signal(SET_WINDOWS_SIGNAL, _windows_in_flight(documents))
+
+    async def retry_failed(self) -> int:
+        """Do the failed documents again; returns how many. What they cost before stays counted.
+
+        Raises:
+            BatchError: If the batch is still running.
+        """
+        record = await self.record()
+        if record.state not in {BatchState.FINISHED, BatchState.CANCELLED}:
+            raise BatchError(
+                f"Batch {self.batch_id!r} is {record.state}. Its failed documents can be retried once it has ended."
+            )
+        count = await self._client.ledger.call(self._client.ledger.batches.take_back_failed, self.batch_id)
+        await self.start()
+        return count
+
+    async def results(self) -> AsyncIterator[DocumentResult]:
+        """Yield every entry of the source in source order with what became of it so far."""
+        async for chunk in self.results_in_chunks():
+            for row in chunk:
+                yield row
+
+    async def results_in_chunks(self, size: int = 1000) -> AsyncIterator[list[DocumentResult]]:
+        """Yield what `results` yields, in lists."""
+        rows = await self._client.ledger.call(self._client.ledger.batches.results, self.batch_id)
+        while chunk := await asyncio.to_thread(lambda: list(islice(rows, size))):
+            yield chunk
+
+    async def _mark(self, state: BatchState) -> None:
+        await self._client.ledger.call(self._client.ledger.batches.set_state, self.batch_id, state)
+
+    async def _signal(self, name: str, *args: Any) -> None:
+        temporal = await self._client.temporal()
+        try:
+            await temporal.get_workflow_handle(batch_workflow_id(self.batch_id)).signal(name, args=args)
+        except RPCError as error:
+            raise self._not_running(error) from error
+
+    def _not_running(self, error: RPCError) -> BatchError:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return BatchError(
+                f"Batch {self.batch_id!r} is not running. `outlive batch status {self.batch_id}` says more."
+            )
+        return BatchError(f"The engine did not take the request for batch {self.batch_id!r}: {error.message}.")
+
+
+def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
+    for entry in entries:
+        yield NewDocument(
+            uri=entry.uri, text=entry.text, fields=entry.fields or None, cause=entry.cause, reason=entry.reason
+        )
+
+
+def _require_same(found: BatchRecord, spec: BatchSpec) -> None:
+    for name in ("function", "source", "model", "instruction", "output_schema"):
+        before, now = getattr(found.spec, name), getattr(spec, name)
+        if before != now:
+            raise BatchError(
+                f"Batch {found.batch_id!r} exists with another {name.replace('_', ' ')}: {before!r}, not {now!r}. "
+                "Choose another id."
+            )
+
+
+def _windows_in_flight(concurrency: int) -> int:
+    return min(concurrency, max(FEWEST_WINDOWS_IN_FLIGHT, -(-concurrency // DOCUMENTS_IN_FLIGHT_PER_WINDOW)))
+
+
+def _batch_input(record: BatchRecord) -> BatchInput:
+    windows_in_flight = _windows_in_flight(record.concurrency)
+    spread = -(-record.document_count // (2 * windows_in_flight))
+    return BatchInput(
+        batch_id=record.batch_id,
+        document_count=record.document_count,
+        window_size=max(1, min(LARGEST_WINDOW, spread)),
+        windows_in_flight=windows_in_flight,
+    )

@@ -1,0 +1,1 @@
+"""Where documents come from, how they are read, and where results go."""

@@ -1,0 +1,251 @@
+"""The connection to Temporal: a configured cluster, or the engine that this project's owner runs."""
+
+import asyncio
+import functools
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RPCError, RPCStatusCode
+
+from outlive.engine.home import Home
+from outlive.errors import EngineUnavailable, SettingError
+from outlive.settings import Settings, process_environment
+
+T = TypeVar("T")
+
+NAMESPACE = "default"
+CORE_LOGGER = "outlive.temporal_core"
+CONNECT_PATIENCE = timedelta(seconds=15)  # an engine that died is back within 2 s, its owner says so by living
+OUTAGE_PATIENCE = timedelta(minutes=10)
+RETRY_PAUSE = 0.25  # seconds
+ANSWER_TIMEOUT = 5.0  # seconds
+
+_OUTAGE = frozenset(
+    # UNKNOWN is what a call in flight gets when its connection breaks ("transport error").
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A Temporal cluster that the environment or a profile names.
+
+    Attributes:
+        arguments: For ``Client.connect``.
+    """
+
+    address: str
+    namespace: str
+    arguments: ClientConnectConfig
+
+
+def configured_cluster() -> bool:
+    """Return whether a cluster is configured, so that no engine of ours is to be started.
+
+    Raises:
+        SettingError: As ``read_cluster``.
+    """
+    return read_cluster() is not None
+
+
+def read_cluster() -> Cluster | None:
+    """Return the cluster that ``TEMPORAL_*`` or a profile in ``temporal.toml`` names; None where none does.
+
+    Raises:
+        SettingError: For a profile that is missing, unreadable or has no address.
+    """
+    profile_name = process_environment().get("TEMPORAL_PROFILE")
+    try:
+        profile = ClientConfigProfile.load()
+        arguments = profile.to_client_connect_config()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise SettingError(
+            f"Temporal's configuration cannot be read: {error}. Mend TEMPORAL_* or temporal.toml."
+        ) from error
+    if not profile.address:
+        if profile_name:
+            raise SettingError(f"The profile {profile_name!r} names no address. Add one, or unset TEMPORAL_PROFILE.")
+        return None
+    return Cluster(address=profile.address, namespace=profile.namespace or NAMESPACE, arguments=arguments)
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """Connect to the configured cluster, or else to the engine that this project's owner runs. Starts nothing.
+
+    Args:
+        lazy: Return at once and connect at the first call. The address must be known all the same.
+
+    Raises:
+        EngineUnavailable: Where nothing is configured and nobody runs an engine, or it does not answer.
+        SettingError: Where the configuration names a cluster in a way that cannot be read.
+    """
+    if cluster := read_cluster():
+        return await _connect_cluster(cluster, lazy=lazy)
+    home = Home(settings.home)
+    deadline = time.monotonic() + CONNECT_PATIENCE.total_seconds()
+    while state := home.live_state():
+        try:
+            return await Client.connect(
+                state.address, namespace=NAMESPACE, runtime=core_runtime(), data_converter=data_converter(), lazy=lazy
+            )
+        except RuntimeError as error:
+            if time.monotonic() > deadline:
+                raise EngineUnavailable(
+                    f"The engine at {state.address!r} does not answer, though its owner (process {state.owner_pid}) "
+                    f"lives. Look into {str(home.logs / 'engine.log')!r}, or stop and start `outlive up`."
+                ) from error
+        await asyncio.sleep(RETRY_PAUSE)
+    raise EngineUnavailable(
+        f"No engine runs for {str(home.path)!r}. Start one there with `outlive up`, "
+        "or set TEMPORAL_ADDRESS to a running cluster."
+    )
+
+
+async def _connect_cluster(cluster: Cluster, *, lazy: bool) -> Client:
+    arguments = cluster.arguments
+    try:
+        return await Client.connect(
+            cluster.address,
+            namespace=cluster.namespace,
+            api_key=arguments.get("api_key"),
+            tls=arguments.get("tls"),
+            rpc_metadata=arguments.get("rpc_metadata", {}),
+            runtime=core_runtime(),
+            data_converter=data_converter(),
+            lazy=lazy,
+        )
+    except (RuntimeError, RPCError) as error:
+        raise EngineUnavailable(
+            f"No Temporal cluster answered at {cluster.address!r}: {error}. "
+            "Check TEMPORAL_ADDRESS, the profile and its credentials; unset them to use an engine of this project."
+        ) from error
+
+
+@functools.cache
+def core_runtime() -> Runtime:
+    """Return Temporal's Rust core for this process, made once.
+
+    Left alone, the core prints its warnings to standard output, into the results of a command. Here they go to the
+    Python logger ``outlive.temporal_core``, for whoever configures it. Retried calls are left out: 150 lines in
+    twenty outages, about something that the supervisor reports once.
+    """
+    logger = logging.getLogger(CORE_LOGGER)
+    logger.addHandler(logging.NullHandler())
+    quiet = TelemetryFilter(core_level="WARN", other_level="ERROR").formatted() + ",temporalio_client::retry=off"
+    forwarding = LogForwardingConfig(logger=logger)
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet, forwarding=forwarding)))
+
+
+def data_converter() -> DataConverter:
+    """Return how values become payloads: the same for every client, worker and replayer of a project.
+
+    Pydantic's converter reads and writes what the default one does, and Pydantic models, dates and unions besides.
+    """
+    return pydantic_data_converter
+
+
+async def result_of(handle: WorkflowHandle[Any, T], *, patience: timedelta = OUTAGE_PATIENCE) -> T:
+    """Return a run's result, waiting through restarts of the engine: ``handle.result()`` raises at each.
+
+    Args:
+        patience: Longest outage without a single answer that is waited through.
+
+    Raises:
+        EngineUnavailable: When the outage lasts longer.
+        temporalio.client.WorkflowFailureError: When the run failed.
+    """
+    last_answer = time.monotonic()
+    while True:
+        try:
+            return await handle.result()
+        except RPCError as error:
+            if error.status not in _OUTAGE:
+                raise
+            if time.monotonic() - last_answer > patience.total_seconds():
+                raise EngineUnavailable(
+                    f"The result of {handle.id!r} could not be asked for: {error}. The run is not lost; "
+                    "see with `outlive doctor` why the engine does not answer."
+                ) from error
+        await asyncio.sleep(RETRY_PAUSE)
+        if await _still_answers(handle):
+            last_answer = time.monotonic()
+
+
+async def _still_answers(handle: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await handle.describe(rpc_timeout=timedelta(seconds=ANSWER_TIMEOUT))
+    except RPCError as error:
+        return error.status not in _OUTAGE
+    return True
+
+
+async def answers(address: str) -> bool:
+    """Return whether a Temporal server answers at ``host:port`` now."""
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await Client.connect(address, runtime=core_runtime())
+    except (RuntimeError, RPCError, TimeoutError):
+        return False
+    return True
+
+
+async def answers_to_host(address: str, host: str) -> bool:
+    """Return whether the HTTP API at ``host:port`` answers to a host name: to any but its own it says 403."""
+    name, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            reader, writer = await asyncio.open_connection(name, int(port))
+            try:
+                writer.write(f"GET /api/v1/system-info HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+
+
+async def read_retention(client: Client) -> timedelta:
+    """Return how long the client's namespace keeps finished runs."""
+    answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    return answer.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def set_retention(address: str, retention: timedelta) -> None:
+    """Let the engine at an address keep finished runs for so long: its own default is 24 hours.
+
+    Raises:
+        EngineUnavailable: Where it does not answer within some seconds.
+    """
+    client = await Client.connect(address, namespace=NAMESPACE, runtime=core_runtime())
+    deadline = time.monotonic() + CONNECT_PATIENCE.total_seconds()
+    while True:
+        try:
+            if await read_retention(client) != retention:
+                config = NamespaceConfig(
+                    workflow_execution_retention_ttl=Duration(seconds=int(retention.total_seconds()))
+                )
+                request = UpdateNamespaceRequest(namespace=NAMESPACE, config=config)
+                await client.workflow_service.update_namespace(request)
+        except RPCError as error:
+            if time.monotonic() > deadline:
+                raise EngineUnavailable(f"The engine at {address!r} does not take its retention: {error}.") from error
+        else:
+            return
+        await asyncio.sleep(RETRY_PAUSE)

@@ -1,0 +1,123 @@
+"""Every exception of Outlive, in one tree.
+
+::
+
+    OutliveError
+    ├── UsageError                what was asked cannot be done as asked; nothing was started (CLI exit status 2)
+    │   ├── SettingError          an unknown setting, or a value that it cannot take
+    │   ├── AppError              MODULE:APP does not name an app, or the app is declared wrongly
+    │   ├── SourceError           a source of documents that cannot be read at all
+    │   ├── SinkError             results cannot be written where or as asked
+    │   ├── ModelUnusable         an unknown model, a missing or refused key, a missing package
+    │   └── BatchError            an unknown batch id, or one that stands for another batch
+    ├── EngineError
+    │   ├── EngineUnavailable     no Temporal cluster answered
+    │   ├── EngineOwned           another process owns this project's `.outlive/`
+    │   └── EngineFailed          the engine did not start, or its file cannot be used
+    ├── LedgerError               the ledger cannot be read or written
+    └── DocumentError             one document has no result; its cause and reason become its outcome
+        └── CallError             … because of the model
+            ├── CallRejected      the provider refuses this request: never tried again
+            ├── AnswerInvalid     the answer does not fit the output type, or was cut short, after all attempts
+            ├── ModelOverloaded   429, 5xx or no connection, still so after all attempts
+            └── ModelHalted       every further call would fail the same way (key refused, quota exhausted):
+                                  the batch pauses, the document keeps no outcome
+
+Attributes carry the values; messages say what happened and then what to do.
+"""
+
+from datetime import timedelta
+
+
+class OutliveError(Exception):
+    """Base of every exception that Outlive raises on purpose."""
+
+
+class UsageError(OutliveError):
+    """What was asked cannot be done as asked; nothing was started and nothing lost."""
+
+
+class SettingError(UsageError):
+    """A setting that does not exist, or a value that it cannot take."""
+
+
+class AppError(UsageError):
+    """A ``MODULE:APP`` that names no app, or an app that is declared wrongly."""
+
+
+class SourceError(UsageError):
+    """A source of documents that cannot be read at all: missing file, missing column, nothing in it."""
+
+
+class SinkError(UsageError):
+    """Results that cannot be written where or as asked."""
+
+
+class ModelUnusable(UsageError):
+    """A model that cannot be used at all: unknown name, missing key, key refused, missing package."""
+
+
+class BatchError(UsageError):
+    """A batch id that is unknown, or that already stands for a different batch."""
+
+
+class EngineError(OutliveError):
+    """Base of what can go wrong with the Temporal engine or cluster."""
+
+
+class EngineUnavailable(EngineError):
+    """No Temporal cluster answered at the address that was tried."""
+
+
+class EngineOwned(EngineError):
+    """Another process owns this project's state folder."""
+
+
+class EngineFailed(EngineError):
+    """The engine's process did not start, or its file cannot be used."""
+
+
+class LedgerError(OutliveError):
+    """The ledger cannot be read or written."""
+
+
+class DocumentError(OutliveError):
+    """One document has no result; the batch goes on.
+
+    Attributes:
+        cause: One of ``outlive.contracts.outcomes.Cause``, for grouping.
+        reason: One sentence for a person, with the value that was at fault.
+    """
+
+    def __init__(self, cause: str, reason: str) -> None:
+        super().__init__(f"{cause}: {reason}")
+        self.cause = cause
+        self.reason = reason
+
+
+class CallError(DocumentError):
+    """A model call that gave no usable answer."""
+
+
+class CallRejected(CallError):
+    """The provider refuses this very request (400, 413, 422, content filter): never tried again."""
+
+
+class AnswerInvalid(CallError):
+    """The answer does not fit the output type, or was cut short, also after the repeats that are allowed."""
+
+
+class ModelOverloaded(CallError):
+    """The provider is overloaded or not reachable, still so after all attempts.
+
+    Attributes:
+        retry_after: How long the provider asked to wait, where it did.
+    """
+
+    def __init__(self, cause: str, reason: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(cause, reason)
+        self.retry_after = retry_after
+
+
+class ModelHalted(CallError):
+    """Every further call would fail the same way: the key is refused or the quota exhausted."""

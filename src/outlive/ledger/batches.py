@@ -1,0 +1,378 @@
+"""The ledger's view of whole batches: starting, changing, counting and reading them."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.errors import BatchError
+from outlive.ledger.addresses import uri_key
+from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
+from outlive.ledger.schema import batches, begun, calls, documents, outcomes
+
+ROWS_PER_INSERT = 5_000
+ROWS_PER_READ = 2_000
+
+
+def decode_spec(text: str) -> BatchSpec:
+    """Return the spec that a batch row holds."""
+    values = json.loads(text)
+    return BatchSpec(**{**values, "reading": ReadingOptions(**values["reading"])})
+
+
+class Batches:
+    """Reads and writes of whole batches. Synchronous: callers on an event loop go through ``Ledger``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(outlive_writes=True)
+
+    def create(self, spec: BatchSpec) -> BatchRecord:
+        """Write a new batch down, still without documents.
+
+        A batch under this id whose documents were never completely written down is begun anew.
+
+        Raises:
+            BatchError: If the id is taken.
+        """
+        with self._writing.begin() as connection:
+            found = _find(connection, spec.batch_id)
+            if found is not None and found.state is not BatchState.LOADING:
+                raise BatchError(f"Batch {spec.batch_id!r} exists already. Choose another id.")
+            if found is not None:
+                _remove(connection, found.number)
+            connection.execute(
+                insert(batches).values(
+                    batch_id=spec.batch_id,
+                    spec=json.dumps(asdict(spec)),
+                    recipe=spec.recipe,
+                    state=BatchState.LOADING,
+                    concurrency=spec.concurrency,
+                    document_count=0,
+                    duplicate_count=0,
+                    created_at=time.time(),
+                )
+            )
+            return _require(connection, spec.batch_id)
+
+    def add_documents(self, batch_id: str, new: Iterable[NewDocument]) -> str:
+        """Write the entries of a source down, in their order; nothing is kept in memory.
+
+        Returns:
+            Digest of the entries in hexadecimal: the same source, unchanged, gives the same.
+        """
+        entries = iter(new)
+        position = 0
+        digest = hashlib.blake2b(digest_size=8)
+        while chunk := list(islice(entries, ROWS_PER_INSERT)):
+            with self._writing.begin() as connection:
+                number = _require(connection, batch_id).number
+                rows = [_document_row(number, position + place, entry) for place, entry in enumerate(chunk)]
+                connection.execute(insert(documents), rows)
+            position += len(chunk)
+            for row in rows:
+                digest.update(row["uri_key"])
+        return digest.hexdigest()
+
+    def seal(self, batch_id: str, *, rename_to: str | None = None) -> BatchRecord:
+        """Mark duplicates, count, and declare the batch ready to run, in one transaction.
+
+        Args:
+            rename_to: The id that the batch gets for good, where it was loaded under a provisional one.
+        """
+        with self._writing.begin() as connection:
+            found = _require(connection, batch_id)
+            duplicate_count = _mark_duplicates(connection, found.number)
+            count = connection.execute(
+                select(func.count()).select_from(documents).where(documents.c.batch == found.number)
+            ).scalar_one()
+            final = rename_to or batch_id
+            connection.execute(
+                update(batches)
+                .where(batches.c.number == found.number)
+                .values(
+                    batch_id=final,
+                    spec=json.dumps(asdict(replace(found.spec, batch_id=final))),
+                    state=BatchState.RUNNING,
+                    document_count=count,
+                    duplicate_count=duplicate_count,
+                )
+            )
+            return _require(connection, final)
+
+    def remove(self, batch_id: str) -> None:
+        """Forget a batch altogether: for one that was loaded and turned out to exist already."""
+        with self._writing.begin() as connection:
+            _remove(connection, _require(connection, batch_id).number)
+
+    def remove_stale(self, older_than_seconds: float) -> None:
+        """Forget batches whose loading was broken off so long ago that nobody can still be loading them."""
+        with self._writing.begin() as connection:
+            stale = select(batches.c.number).where(
+                batches.c.state == BatchState.LOADING, batches.c.created_at < time.time() - older_than_seconds
+            )
+            for number in list(connection.execute(stale).scalars()):
+                _remove(connection, number)
+
+    def find(self, batch_id: str) -> BatchRecord | None:
+        """Return the batch, or None."""
+        with self._engine.begin() as connection:
+            return _find(connection, batch_id)
+
+    def ids(self, prefix: str = "") -> list[str]:
+        """Return the ids of all batches that begin so, the oldest first."""
+        with self._engine.begin() as connection:
+            wanted = batches.c.batch_id.startswith(prefix, autoescape=True)
+            return list(
+                connection.execute(select(batches.c.batch_id).where(wanted).order_by(batches.c.number)).scalars()
+            )
+
+    def set_state(self, batch_id: str, state: BatchState, reason: str | None = None) -> None:
+        """Remember where the batch stands, and why."""
+        finished_at = time.time() if state in {BatchState.FINISHED, BatchState.CANCELLED} else None
+        with self._writing.begin() as connection:
+            connection.execute(
+                update(batches)
+                .where(batches.c.batch_id == batch_id)
+                .values(state=state, state_reason=reason, finished_at=finished_at)
+            )
+
+    def set_concurrency(self, batch_id: str, concurrency: int) -> None:
+        """Change how many documents are in flight over all workers; they see it within a second."""
+        with self._writing.begin() as connection:
+            connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(concurrency=concurrency))
+
+    def progress(self, batch_id: str) -> Progress:
+        """Sum up the outcomes so far."""
+        with self._engine.begin() as connection:
+            return _progress(connection, _require(connection, batch_id))
+
+    def first_missing(self, batch_id: str) -> tuple[int, int]:
+        """Return how many documents have no outcome, and the position of the first of them (0 where none is)."""
+        with self._engine.begin() as connection:
+            number = _require(connection, batch_id).number
+            missing, first = connection.execute(
+                select(func.count(), func.min(documents.c.position))
+                .select_from(_with_outcome())
+                .where(_missing(number))
+            ).one()
+            return missing, first or 0
+
+    def take_back_failed(self, batch_id: str) -> int:
+        """Remove the failed outcomes, so that these documents are done again; what they cost stays counted.
+
+        Returns:
+            How many documents will be done again.
+        """
+        with self._writing.begin() as connection:
+            number = _require(connection, batch_id).number
+            failed = and_(outcomes.c.batch == number, outcomes.c.status == "failed")
+            rows = connection.execute(
+                select(
+                    outcomes.c.position,
+                    outcomes.c.calls,
+                    outcomes.c.input_tokens,
+                    outcomes.c.output_tokens,
+                    func.coalesce(outcomes.c.usd_nanos, 0),
+                ).where(failed)
+            ).all()
+            if rows:
+                _carry_cost(connection, number, rows)
+                positions = select(outcomes.c.position).where(failed)
+                connection.execute(delete(calls).where(calls.c.batch == number, calls.c.position.in_(positions)))
+                connection.execute(delete(outcomes).where(failed))
+            connection.execute(
+                update(batches)
+                .where(batches.c.number == number)
+                .values(state=BatchState.RUNNING, state_reason=None, finished_at=None)
+            )
+            return len(rows)
+
+    def results(self, batch_id: str) -> Iterator[DocumentResult]:
+        """Yield every entry of the source in source order with what became of it, reading a few thousand at a time."""
+        with self._engine.begin() as connection:
+            record = _require(connection, batch_id)
+        for start in range(0, record.document_count, ROWS_PER_READ):
+            with self._engine.begin() as connection:
+                rows = connection.execute(_results_between(record.number, start, start + ROWS_PER_READ)).all()
+            yield from map(_result, rows)
+
+
+def _find(connection: Connection, batch_id: str) -> BatchRecord | None:
+    row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).one_or_none()
+    if row is None:
+        return None
+    return BatchRecord(
+        number=row.number,
+        batch_id=row.batch_id,
+        spec=decode_spec(row.spec),
+        state=BatchState(row.state),
+        state_reason=row.state_reason,
+        concurrency=row.concurrency,
+        document_count=row.document_count,
+        duplicate_count=row.duplicate_count,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _require(connection: Connection, batch_id: str) -> BatchRecord:
+    found = _find(connection, batch_id)
+    if found is None:
+        raise BatchError(f"Unknown batch {batch_id!r}. `outlive batch list` shows the batches of this project.")
+    return found
+
+
+def _remove(connection: Connection, number: int) -> None:
+    for table in (documents, begun, outcomes, calls):
+        connection.execute(delete(table).where(table.c.batch == number))
+    connection.execute(delete(batches).where(batches.c.number == number))
+
+
+def _document_row(number: int, position: int, entry: NewDocument) -> dict[str, Any]:
+    return {
+        "batch": number,
+        "position": position,
+        "uri": entry.uri,
+        "uri_key": uri_key(entry.uri, entry.text),
+        "text": entry.text,
+        "fields": json.dumps(entry.fields, ensure_ascii=False) if entry.fields else None,
+        "cause": entry.cause,
+        "reason": entry.reason,
+        "duplicate_of": None,
+    }
+
+
+def _mark_duplicates(connection: Connection, number: int) -> int:
+    firsts = (
+        select(documents.c.uri_key, func.min(documents.c.position).label("first"))
+        .where(documents.c.batch == number, documents.c.cause.is_(None))
+        .group_by(documents.c.uri_key)
+        .having(func.count() > 1)
+    ).subquery()
+    repeated = connection.execute(
+        select(documents.c.position, firsts.c.first)
+        .join(firsts, firsts.c.uri_key == documents.c.uri_key)
+        .where(documents.c.batch == number, documents.c.cause.is_(None), documents.c.position != firsts.c.first)
+    ).all()
+    if repeated:
+        connection.execute(
+            update(documents)
+            .where(documents.c.batch == number, documents.c.position == bindparam("at"))
+            .values(duplicate_of=bindparam("first")),
+            [{"at": position, "first": first} for position, first in repeated],
+        )
+    return len(repeated)
+
+
+def _with_outcome() -> Any:
+    return documents.outerjoin(
+        outcomes, and_(outcomes.c.batch == documents.c.batch, outcomes.c.position == documents.c.position)
+    )
+
+
+def _missing(number: int) -> Any:
+    return and_(documents.c.batch == number, documents.c.duplicate_of.is_(None), outcomes.c.position.is_(None))
+
+
+def _progress(connection: Connection, record: BatchRecord) -> Progress:
+    sums = connection.execute(
+        select(
+            outcomes.c.status,
+            outcomes.c.cause,
+            func.count().label("documents"),
+            func.sum(outcomes.c.reused).label("reused"),
+            func.sum(outcomes.c.calls).label("calls"),
+            func.sum(outcomes.c.input_tokens).label("input_tokens"),
+            func.sum(outcomes.c.output_tokens).label("output_tokens"),
+            func.sum(func.coalesce(outcomes.c.usd_nanos, 0)).label("usd_nanos"),
+            func.sum(outcomes.c.usd_nanos.is_(None)).label("unpriced"),
+        )
+        .where(outcomes.c.batch == record.number)
+        .group_by(outcomes.c.status, outcomes.c.cause)
+    ).all()
+    earlier = connection.execute(
+        select(
+            func.count().label("documents"),
+            func.coalesce(func.sum(begun.c.times - 1), 0).label("again"),
+            func.coalesce(func.sum(begun.c.earlier_calls), 0).label("calls"),
+            func.coalesce(func.sum(begun.c.earlier_input_tokens), 0).label("input_tokens"),
+            func.coalesce(func.sum(begun.c.earlier_output_tokens), 0).label("output_tokens"),
+            func.coalesce(func.sum(begun.c.earlier_usd_nanos), 0).label("usd_nanos"),
+        ).where(begun.c.batch == record.number, begun.c.times > 0)
+    ).one()
+    recorded = sum(row.documents for row in sums)
+    return Progress(
+        total=record.unique_count,
+        done=sum(row.documents for row in sums if row.status == "done"),
+        reused=sum(row.reused for row in sums),
+        failed={row.cause: row.documents for row in sums if row.status == "failed"},
+        calls=sum(row.calls for row in sums) + earlier.calls,
+        input_tokens=sum(row.input_tokens for row in sums) + earlier.input_tokens,
+        output_tokens=sum(row.output_tokens for row in sums) + earlier.output_tokens,
+        usd_nanos=sum(row.usd_nanos for row in sums) + earlier.usd_nanos,
+        unpriced=sum(row.unpriced for row in sums),
+        begun_again=earlier.again,
+        in_flight=max(0, earlier.documents - recorded),
+    )
+
+
+def _carry_cost(connection: Connection, number: int, rows: Iterable[Sequence[Any]]) -> None:
+    spent = upsert(begun).values(batch=number, times=1)
+    added = {
+        name: getattr(begun.c, name) + getattr(spent.excluded, name)
+        for name in ("earlier_calls", "earlier_input_tokens", "earlier_output_tokens", "earlier_usd_nanos")
+    }
+    connection.execute(
+        spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, "times": literal(0)}),
+        [
+            {
+                "position": position,
+                "earlier_calls": calls_made,
+                "earlier_input_tokens": input_tokens,
+                "earlier_output_tokens": output_tokens,
+                "earlier_usd_nanos": usd_nanos,
+            }
+            for position, calls_made, input_tokens, output_tokens, usd_nanos in map(tuple, rows)
+        ],
+    )
+
+
+def _results_between(number: int, start: int, stop: int) -> Any:
+    of = func.coalesce(documents.c.duplicate_of, documents.c.position)
+    joined = documents.outerjoin(outcomes, and_(outcomes.c.batch == documents.c.batch, outcomes.c.position == of))
+    return (
+        select(documents.c.position, documents.c.uri, documents.c.fields, documents.c.duplicate_of, outcomes)
+        .select_from(joined)
+        .where(documents.c.batch == number, documents.c.position >= start, documents.c.position < stop)
+        .order_by(documents.c.position)
+    )
+
+
+def _result(row: Row[*tuple[Any, ...]]) -> DocumentResult:
+    position, uri, fields, duplicate_of = row[:4]
+    outcome = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access by column
+    has_outcome = outcome[outcomes.c.status] is not None
+    return DocumentResult(
+        position=position,
+        uri=uri,
+        fields=json.loads(fields) if fields else {},
+        duplicate_of=duplicate_of,
+        status=outcome[outcomes.c.status],
+        result=outcome[outcomes.c.result],
+        cause=outcome[outcomes.c.cause],
+        reason=outcome[outcomes.c.reason],
+        model=outcome[outcomes.c.model],
+        input_tokens=outcome[outcomes.c.input_tokens] or 0,
+        output_tokens=outcome[outcomes.c.output_tokens] or 0,
+        usd_nanos=outcome[outcomes.c.usd_nanos] if has_outcome else 0,
+        reused=bool(outcome[outcomes.c.reused]),
+        seconds=outcome[outcomes.c.seconds] or 0.0,
+    )

@@ -1,0 +1,70 @@
+"""The ledger's database: opening it, its pragmas, its schema version."""
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
+
+from outlive.errors import LedgerError
+from outlive.ledger.schema import SCHEMA_VERSION, meta, metadata
+
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long a writer waits for another process's commit; commits take milliseconds."""
+
+
+def open_database(path: Path) -> Engine:
+    """Open the ledger file, and create it where it does not exist.
+
+    Every commit is synced to disk (WAL, ``synchronous=FULL``): what the ledger has accepted outlives a power cut.
+
+    Raises:
+        LedgerError: If the file is not a ledger, is damaged, or was written by a newer Outlive.
+    """
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA user_version")
+            _prepare_schema(connection)
+    except DatabaseError as error:
+        engine.dispose()
+        raise LedgerError(f"The ledger {str(path)!r} cannot be opened: {error.orig}.") from error
+    except LedgerError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin event opens the transactions
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("outlive_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_schema(connection: Connection) -> None:
+    metadata.create_all(connection)
+    found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
+    if found is None:
+        connection.execute(
+            insert(meta).prefix_with("OR IGNORE").values(name="schema_version", value=str(SCHEMA_VERSION))
+        )
+    elif int(found) > SCHEMA_VERSION:
+        raise LedgerError(
+            f"The ledger was written by a newer Outlive (schema {found}, this one knows {SCHEMA_VERSION}). "
+            "Upgrade Outlive to read it."
+        )

@@ -1,0 +1,92 @@
+"""The ledger of one project, for code on an event loop."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, Self, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
+
+from outlive.errors import BatchError, LedgerError
+from outlive.ledger.batches import Batches
+from outlive.ledger.database import open_database
+from outlive.ledger.window import STATEMENTS, WindowLedger
+from outlive.ledger.writer import GroupCommit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ledger:
+    """Where documents, outcomes and money are remembered; any number of processes may have it open.
+
+    ``async with Ledger(path) as ledger`` opens it, and on leaving writes what is queued.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine: Engine | None = None
+        self._writer: GroupCommit | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the file, creating it with mode 0600 where it does not exist.
+
+        Raises:
+            LedgerError: If it cannot be opened.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            self.path.touch(mode=0o600, exist_ok=False)
+        self._engine = await asyncio.to_thread(open_database, self.path)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._writer is not None:
+            await self._writer.aclose()
+            self._writer = None
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    @property
+    def engine(self) -> Engine:
+        """The open database."""
+        if self._engine is None:
+            raise LedgerError(f"The ledger {str(self.path)!r} is not open.")
+        return self._engine
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows cannot be written at the moment (a full disk), or None."""
+        return self._writer.trouble if self._writer else None
+
+    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one read or write of ``batches`` off the event loop.
+
+        Raises:
+            LedgerError: If the database refuses, with its reason.
+        """
+        try:
+            return await asyncio.to_thread(method, *args, **kwargs)
+        except DatabaseError as error:
+            raise LedgerError(f"The ledger {str(self.path)!r} refused: {error.orig}.") from error
+
+    @property
+    def batches(self) -> Batches:
+        """Reads and writes of whole batches, to be run through `call`."""
+        return Batches(self.engine)
+
+    async def window(self, batch_id: str) -> WindowLedger:
+        """Return what a worker needs to write the outcomes of one batch.
+
+        Raises:
+            BatchError: If the batch is unknown.
+        """
+        found = await self.call(self.batches.find, batch_id)
+        if found is None:
+            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {str(self.path)!r}.")
+        if self._writer is None:
+            self._writer = GroupCommit(self.engine, STATEMENTS)
+        return WindowLedger(self.engine, self._writer, found.number)

@@ -1,0 +1,116 @@
+"""The tables of the ledger: what each column holds, and why it is there."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+"""Kept in ``meta``. A newer number than this is refused, so that old code never writes into a newer ledger."""
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("number", Integer, primary_key=True),  # short key of the other tables
+    Column("batch_id", String(200), nullable=False),
+    Column("spec", Text, nullable=False),  # JSON of contracts.batches.BatchSpec
+    Column("recipe", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # one of records.BatchState
+    Column("state_reason", Text),
+    Column("concurrency", Integer, nullable=False),  # may change while the batch runs
+    Column("document_count", Integer, nullable=False, default=0),
+    Column("duplicate_count", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),  # seconds since the epoch
+    Column("finished_at", Float),
+    UniqueConstraint("batch_id"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("uri", Text, nullable=False),
+    Column("uri_key", LargeBinary(16), nullable=False),  # digest of the normalised address, or of an inline text
+    Column("text", Text),  # the text itself, where the source holds it
+    Column("fields", Text),  # JSON object: the other columns of the source
+    Column("cause", String(32)),  # set where the source's own row is at fault …
+    Column("reason", Text),  # … with the reason
+    Column("duplicate_of", Integer),  # position of the first document with the same address
+    sqlite_with_rowid=False,
+)
+
+begun = Table(  # how often each document was begun, and what was paid for outcomes that were since taken back
+    "begun",
+    metadata,
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("times", Integer, nullable=False),
+    Column("earlier_calls", Integer, nullable=False, default=0),
+    Column("earlier_input_tokens", BigInteger, nullable=False, default=0),
+    Column("earlier_output_tokens", BigInteger, nullable=False, default=0),
+    Column("earlier_usd_nanos", BigInteger, nullable=False, default=0),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("status", String(8), nullable=False),
+    Column("cause", String(32)),
+    Column("reason", Text),
+    Column("result", Text),
+    Column("model", String(200)),
+    Column("calls", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("usd_nanos", BigInteger),  # billionths of a dollar; NULL where the price is not known
+    Column("content_key", LargeBinary(20)),  # digest of recipe and content, for reuse; NULL where not reusable
+    Column("reused", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("recorded_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Index("outcomes_by_content", outcomes.c.content_key, sqlite_where=outcomes.c.content_key.isnot(None))
+Index(  # covers what progress sums up, so that a million outcomes are counted without reading their results
+    "outcomes_progress",
+    outcomes.c.batch,
+    outcomes.c.status,
+    outcomes.c.cause,
+    outcomes.c.reused,
+    outcomes.c.calls,
+    outcomes.c.input_tokens,
+    outcomes.c.output_tokens,
+    outcomes.c.usd_nanos,
+)
+
+calls = Table(  # completed model calls of documents that have no outcome yet: never made again
+    "calls",
+    metadata,
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("call_key", String(64), primary_key=True),
+    Column("answer", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)

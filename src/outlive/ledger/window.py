@@ -1,0 +1,167 @@
+"""The ledger's hot path: what a window reads before it begins, and writes for every document."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Engine, and_, select
+
+from outlive.contracts.outcomes import Outcome
+from outlive.ledger.records import PendingDocument
+from outlive.ledger.schema import batches, begun, calls, documents, outcomes
+from outlive.ledger.writer import GroupCommit
+
+Row = tuple[object, ...]
+
+# Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than SQLite's.
+_BEGIN_DOCUMENT = """
+INSERT INTO begun (batch, position, times, earlier_calls, earlier_input_tokens, earlier_output_tokens,
+                   earlier_usd_nanos)
+VALUES (?, ?, 1, 0, 0, 0, 0) ON CONFLICT (batch, position) DO UPDATE SET times = times + 1
+"""
+_RECORD_CALL = "INSERT INTO calls (batch, position, call_key, answer) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_RECORD_OUTCOME = """
+INSERT INTO outcomes (batch, position, status, cause, reason, result, model, calls, input_tokens, output_tokens,
+                      usd_nanos, content_key, reused, seconds, recorded_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_FORGET_CALLS = "DELETE FROM calls WHERE batch = ? AND position = ?"
+
+
+def begin_documents(connection: Connection, rows: list[Row]) -> None:
+    """Count that these documents were begun."""
+    connection.exec_driver_sql(_BEGIN_DOCUMENT, rows)
+
+
+def record_calls(connection: Connection, rows: list[Row]) -> None:
+    """Keep the answers of completed model calls."""
+    connection.exec_driver_sql(_RECORD_CALL, rows)
+
+
+def record_outcomes(connection: Connection, rows: list[Row]) -> None:
+    """Keep outcomes; a document that has one already keeps it."""
+    connection.exec_driver_sql(_RECORD_OUTCOME, rows)
+
+
+def forget_calls(connection: Connection, rows: list[Row]) -> None:
+    """Drop the kept answers of documents that have an outcome now."""
+    connection.exec_driver_sql(_FORGET_CALLS, rows)
+
+
+STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls)
+
+
+class WindowLedger:
+    """What one worker process reads and writes for the windows of one batch."""
+
+    def __init__(self, engine: Engine, writer: GroupCommit, number: int) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._number = number
+
+    def pending(self, start: int, stop: int) -> list[PendingDocument]:
+        """Return the documents of a window that have no outcome, in source order."""
+        here = and_(documents.c.batch == self._number, documents.c.position >= start, documents.c.position < stop)
+        joined = documents.outerjoin(
+            outcomes, and_(outcomes.c.batch == documents.c.batch, outcomes.c.position == documents.c.position)
+        ).outerjoin(begun, and_(begun.c.batch == documents.c.batch, begun.c.position == documents.c.position))
+        with self._engine.begin() as connection:
+            rows = connection.execute(
+                select(
+                    documents.c.position,
+                    documents.c.uri,
+                    documents.c.text,
+                    documents.c.fields,
+                    documents.c.cause,
+                    documents.c.reason,
+                    begun.c.times,
+                )
+                .select_from(joined)
+                .where(here, documents.c.duplicate_of.is_(None), outcomes.c.position.is_(None))
+                .order_by(documents.c.position)
+            ).all()
+            kept: dict[int, dict[str, str]] = defaultdict(dict)
+            for row in connection.execute(
+                select(calls.c.position, calls.c.call_key, calls.c.answer).where(
+                    calls.c.batch == self._number, calls.c.position >= start, calls.c.position < stop
+                )
+            ):
+                kept[row.position][row.call_key] = row.answer
+        return [
+            PendingDocument(
+                position=row.position,
+                uri=row.uri,
+                text=row.text,
+                fields=json.loads(row.fields) if row.fields else {},
+                cause=row.cause,
+                reason=row.reason,
+                times_begun=row.times or 0,
+                calls=kept.get(row.position, {}),
+            )
+            for row in rows
+        ]
+
+    async def begin(self, position: int) -> None:
+        """Remember that work on a document begins, so that what was in flight at a crash is known."""
+        await self._writer.write(begin_documents, (self._number, position))
+
+    def record_call(self, position: int, call_key: str, answer: str) -> None:
+        """Keep the answer of a completed model call until the document has its outcome.
+
+        It is committed no later than any outcome recorded after it, and within milliseconds.
+        """
+        self._writer.write(record_calls, (self._number, position, call_key, answer))
+
+    async def record(self, outcome: Outcome, *, has_kept: bool = False) -> None:
+        """Keep an outcome for good; returns once it is synced to disk. The first one recorded stays.
+
+        Args:
+            has_kept: Whether answers of this document were kept, which the outcome makes needless.
+        """
+        if has_kept:
+            self._writer.write(forget_calls, (self._number, outcome.position))
+        await self._writer.write(
+            record_outcomes,
+            (
+                self._number,
+                outcome.position,
+                outcome.status,
+                outcome.cause,
+                outcome.reason,
+                outcome.result,
+                outcome.model,
+                outcome.calls,
+                outcome.input_tokens,
+                outcome.output_tokens,
+                outcome.usd_nanos,
+                bytes.fromhex(outcome.content_key) if outcome.content_key else None,
+                int(outcome.reused),
+                outcome.seconds,
+                time.time(),
+            ),
+        )
+
+    def concurrency(self) -> int:
+        """Return how many documents the batch may have in flight over all workers, as it is now."""
+        with self._engine.begin() as connection:
+            found = connection.execute(select(batches.c.concurrency).where(batches.c.number == self._number))
+            return int(found.scalar_one())
+
+    def has_earlier_answers(self, recipe: str, only_from: str | None) -> bool:
+        """Return whether any other batch of this recipe exists, so that looking for its answers is worth it."""
+        query = select(batches.c.number).where(batches.c.recipe == recipe, batches.c.number != self._number)
+        if only_from is not None:
+            query = query.where(batches.c.batch_id == only_from)
+        with self._engine.begin() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def find_answers(self, content_keys: Iterable[str], only_from: str | None) -> dict[str, tuple[str, str | None]]:
+        """Return result and model of documents done before with the same content and recipe, by content key."""
+        query = select(outcomes.c.content_key, outcomes.c.result, outcomes.c.model).where(
+            outcomes.c.content_key.in_([bytes.fromhex(key) for key in content_keys]), outcomes.c.status == "done"
+        )
+        if only_from is not None:
+            query = query.join(batches, batches.c.number == outcomes.c.batch).where(batches.c.batch_id == only_from)
+        with self._engine.begin() as connection:
+            return {row.content_key.hex(): (row.result, row.model) for row in connection.execute(query)}

@@ -1,0 +1,125 @@
+"""Group commit: many small writes of one process, one synced transaction for all that have come together."""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from outlive.errors import LedgerError
+
+logger = logging.getLogger(__name__)
+
+LINGER_SECONDS = 0.003
+"""How long the first write of a group waits for company: far less than a model call, and many fewer syncs."""
+FIRST_RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 5.0
+
+Statement = Callable[[Connection, list[tuple[object, ...]]], None]
+"""Writes rows of one kind in the open transaction."""
+
+
+class GroupCommit:
+    """Writes rows in the order of their kinds, and tells each caller once its rows are on disk.
+
+    A full disk or a locked file is waited out: nothing that was accepted is dropped, callers wait.
+    """
+
+    def __init__(self, engine: Engine, statements: Sequence[Statement]) -> None:
+        """Statements are run in the order given, each with all the rows of its kind."""
+        self._engine = engine.execution_options(outlive_writes=True)
+        self._statements = list(statements)
+        self._kinds = {statement: number for number, statement in enumerate(self._statements)}
+        self._queue: queue.SimpleQueue[tuple[int, tuple[object, ...], asyncio.Future[None]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._closing = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self.trouble: str | None = None
+        self._thread = threading.Thread(target=self._run, name="outlive-ledger", daemon=True)
+        self._thread.start()
+
+    def write(self, statement: Statement, row: tuple[object, ...]) -> "asyncio.Future[None]":
+        """Queue one row; the future is done once it is committed and synced.
+
+        Raises:
+            LedgerError: In the future, if the ledger is closed before the row could be written.
+        """
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put((self._kinds[statement], row, done))
+        return done
+
+    async def aclose(self) -> None:
+        """Write what is queued, then stop. Rows that cannot be written now fail with `LedgerError`."""
+        self._closing.set()
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (group := self._next_group()) is not None:
+            if group:
+                self._commit(group)
+
+    def _next_group(self) -> list[tuple[int, tuple[object, ...], asyncio.Future[None]]] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        self._closing.wait(LINGER_SECONDS)
+        group = [first]
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group
+            if item is None:
+                self._queue.put(None)  # seen again once this group is written
+                return group
+            group.append(item)
+
+    def _commit(self, group: list[tuple[int, tuple[object, ...], asyncio.Future[None]]]) -> None:
+        by_kind: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+        for kind, row, _ in group:
+            by_kind[kind].append(row)
+        futures = [done for _, _, done in group]
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    for kind in sorted(by_kind):
+                        self._statements[kind](connection, by_kind[kind])
+            except OperationalError as error:
+                if self._closing.is_set():
+                    self._settle(futures, LedgerError(f"The ledger was closed while it could not write: {error.orig}."))
+                    return
+                self._report_trouble(str(error.orig))
+                self._closing.wait(pause)
+                pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+            else:
+                self.trouble = None
+                self._settle(futures, None)
+                return
+
+    def _report_trouble(self, reason: str) -> None:
+        if self.trouble != reason:
+            logger.warning("The ledger could not write and tries again", extra={"reason": reason})
+        self.trouble = reason
+
+    def _settle(self, futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(_settle_all, futures, error)
+
+
+def _settle_all(futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
+    for done in futures:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+            done.exception()  # callers that do not wait are told by the next write

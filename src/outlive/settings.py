@@ -1,0 +1,94 @@
+"""Every setting of Outlive, once: name, default, unit and help.
+
+A setting is an environment variable ``OUTLIVE_<NAME>``. The address, namespace, TLS and API key of a Temporal
+cluster are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_PROFILE``, ``temporal.toml``) and are read by Temporal's
+own code; provider keys are the providers' own (``OPENAI_API_KEY`` and so on).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args, get_type_hints
+
+from outlive.errors import SettingError
+from outlive.names import DEFAULT_TASK_QUEUE
+
+PREFIX = "OUTLIVE_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process. Durations are seconds, sizes bytes."""
+
+    home: Annotated[Path, "State folder of the project: engine file, ledger, logs."] = Path(".outlive")
+    port: Annotated[int, "gRPC port of the embedded engine; 0 takes 7233 where it is free, else any free port."] = 0
+    ui_port: Annotated[int, "Port of Temporal's Web UI; 0 takes 8233 where it is free, else any free port."] = 0
+    synchronous: Annotated[
+        str, "How the embedded engine syncs its file: full, or normal (faster; a power cut may lose the last second)."
+    ] = "full"
+    retention_days: Annotated[int, "How many days the embedded engine keeps finished runs."] = 90
+    task_queue: Annotated[str, "Temporal task queue that clients and workers of this project share."] = (
+        DEFAULT_TASK_QUEUE
+    )
+    model: Annotated[
+        str, "Model where a command or app names none; empty takes the first provider whose key is set, else offline."
+    ] = ""
+    drain_timeout: Annotated[float, "Seconds that a stopping worker gives to documents in flight."] = 10.0
+    model_timeout: Annotated[float, "Seconds for one model call."] = 600.0
+    model_attempts: Annotated[
+        int, "How often one model call is tried when the provider is overloaded or not reachable."
+    ] = 6
+    answer_attempts: Annotated[int, "How often a model is asked when its answer does not fit the output type."] = 3
+    context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
+    offline_latency: Annotated[
+        float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
+    ] = 0.0
+    allow_private_addresses: Annotated[
+        bool, "Whether documents may be read from private, loopback and link-local addresses."
+    ] = False
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from the environment.
+
+        Raises:
+            SettingError: For an unknown ``OUTLIVE_`` name, or a value that its setting cannot take.
+        """
+        environ = os.environ if environ is None else environ
+        known = {PREFIX + name.upper(): (name, get_args(hint)[0]) for name, hint in described(cls).items()}
+        values: dict[str, object] = {}
+        for name, text in environ.items():
+            if not name.startswith(PREFIX):
+                continue
+            if name not in known:
+                raise SettingError(f"Unknown setting {name!r}. Valid settings: {', '.join(sorted(known))}.")
+            attribute, kind = known[name]
+            values[attribute] = _parse(name, text, kind)
+        settings = cls(**values)  # type: ignore[arg-type]
+        if settings.synchronous not in {"full", "normal"}:
+            raise SettingError(f"OUTLIVE_SYNCHRONOUS is {settings.synchronous!r}. It takes 'full' or 'normal'.")
+        return settings
+
+
+def described(settings: type[Settings] = Settings) -> dict[str, object]:
+    """Return each setting's annotated type, by name: ``typing.get_args`` of it gives the type and the help."""
+    return get_type_hints(settings, include_extras=True)
+
+
+def _parse(name: str, text: str, kind: object) -> object:
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off", ""}:
+            return False
+        raise SettingError(f"{name} is {text!r}. It takes 'true' or 'false'.")
+    try:
+        return kind(text)  # type: ignore[operator]
+    except ValueError as error:
+        raise SettingError(f"{name} is {text!r}, which is not a number.") from error
+
+
+def process_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, for a child process."""
+    return dict(os.environ)

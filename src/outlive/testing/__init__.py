@@ -1,0 +1,1 @@
+"""Fakes and faults for tests: ours, and those of Outlive's users."""

@@ -1,0 +1,66 @@
+"""One worker process: what it serves, and how it stops."""
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from outlive.activities.batch_runtime import BatchRuntimes
+from outlive.activities.batches import BatchBooks
+from outlive.activities.windows import Windows
+from outlive.app import App
+from outlive.engine.home import Home
+from outlive.ledger.ledger import Ledger
+from outlive.models.calls import Models
+from outlive.settings import Settings
+from outlive.workflows.batch import BatchWorkflow
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_THROTTLE = timedelta(seconds=1)  # a pause or cancellation is heard of with the next heartbeat sent
+STICKY_TIMEOUT = timedelta(seconds=2)  # a dead worker's cached workflows go on elsewhere after this
+ACTIVITY_SLOTS = 100
+THREADS = 16
+
+
+async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve an app's workflows and activities, and Outlive's own, until ``stop`` is set.
+
+    Stopping is graceful: windows take no further document, those in flight get `Settings.drain_timeout`, and what is
+    left is handed back to the engine at once.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
+    async with Ledger(Home(settings.home).ledger_db) as ledger, Models(settings) as models:
+        runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
+        books = BatchBooks(ledger)
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=[BatchWorkflow, *app.registry.workflows],
+            activities=[
+                Windows(runtimes).work_window,
+                books.count_missing,
+                books.mark_batch,
+                *app.registry.activities,
+            ],
+            activity_executor=ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity"),
+            max_concurrent_activities=ACTIVITY_SLOTS,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+        )
+        async with worker:
+            logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
+            await stop.wait()
+        logger.info("The worker has drained")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set the event on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

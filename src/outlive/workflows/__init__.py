@@ -1,0 +1,1 @@
+"""Deterministic master plans: temporalio.workflow and floor 0 only."""

@@ -1,0 +1,153 @@
+"""The master plan of a batch: which windows are in flight. It never sees a document."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from outlive.contracts.batches import BatchInput, BatchMark, BatchSummary, WindowInput
+from outlive.names import (
+    BATCH_WORKFLOW,
+    PAUSE_REASON_QUERY,
+    PAUSE_SIGNAL,
+    RESUME_SIGNAL,
+    SET_WINDOWS_SIGNAL,
+)
+from outlive.workflows import calls
+
+
+@workflow.defn(name=BATCH_WORKFLOW)
+class BatchWorkflow:
+    """Keeps a sliding number of windows in flight until every document has an outcome.
+
+    History holds windows only: a few events for some hundred documents. Before it grows, the run continues as new
+    with a cursor and a handful of numbers, constant in size.
+    """
+
+    @workflow.init
+    def __init__(self, batch: BatchInput) -> None:
+        self._batch = batch
+        self._next_window = batch.next_window
+        self._begun_here = 0
+        self._windows_in_flight = batch.windows_in_flight
+        self._open: dict[int, asyncio.Task[None]] = {}
+        self._again: list[int] = []
+        self._paused = batch.paused
+        self._pause_reason = batch.pause_reason
+
+    @workflow.run
+    async def run(self, batch: BatchInput) -> BatchSummary:
+        """Work all windows through, then whatever is still missing."""
+        try:
+            await self._work_windows()
+            while (missing := await calls.count_missing(batch.batch_id)).count:
+                self._next_window = missing.first // batch.window_size
+                await self._work_windows()
+            await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="finished"))
+        except (asyncio.CancelledError, ActivityError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            self._cancel_open_windows()
+            await workflow.wait_condition(lambda: not self._open)
+            await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="cancelled"))
+            raise
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return BatchSummary(batch_id=batch.batch_id)
+
+    @workflow.signal(name=PAUSE_SIGNAL)
+    async def pause(self, reason: str | None = None) -> None:
+        """Begin no further window; documents in flight are finished."""
+        await self._pause(reason)
+
+    @workflow.signal(name=RESUME_SIGNAL)
+    async def resume(self) -> None:
+        """Go on."""
+        if self._paused:
+            self._paused, self._pause_reason = False, None
+            await calls.mark_batch(BatchMark(batch_id=self._batch.batch_id, state="running"))
+
+    @workflow.signal(name=SET_WINDOWS_SIGNAL)
+    def set_windows_in_flight(self, count: int) -> None:
+        """Spread the batch's concurrency over this many windows from now on."""
+        self._windows_in_flight = max(1, count)
+
+    @workflow.query(name=PAUSE_REASON_QUERY)
+    def pause_reason(self) -> str | None:
+        """Return why the batch is paused, "" where a person paused it, None where it is not paused."""
+        return (self._pause_reason or "") if self._paused else None
+
+    @property
+    def _window_count(self) -> int:
+        return -(-self._batch.document_count // self._batch.window_size)
+
+    async def _work_windows(self) -> None:
+        """Begin every window from the cursor on, as fast as others end; return when none is left in flight."""
+        while self._has_more() or self._open:
+            await workflow.wait_condition(lambda: self._may_begin() or not (self._has_more() or self._open))
+            if self._may_begin():
+                if self._begun_here >= self._batch.windows_per_run or workflow.info().is_continue_as_new_suggested():
+                    await self._continue_as_new()
+                self._begin_window()
+
+    def _has_more(self) -> bool:
+        return bool(self._again) or self._next_window < self._window_count
+
+    def _may_begin(self) -> bool:
+        return self._has_more() and not self._paused and len(self._open) < self._windows_in_flight
+
+    def _begin_window(self) -> None:
+        if self._again:
+            window = self._again.pop(0)
+        else:
+            window = self._next_window
+            self._next_window += 1
+        self._begun_here += 1
+        self._open[window] = asyncio.create_task(self._work_window(window))
+
+    async def _work_window(self, window: int) -> None:
+        start = window * self._batch.window_size
+        stop = min(start + self._batch.window_size, self._batch.document_count)
+        try:
+            report = await calls.work_window(
+                WindowInput(
+                    batch_id=self._batch.batch_id, start=start, stop=stop, windows_in_flight=self._windows_in_flight
+                )
+            )
+        except ActivityError as error:
+            self._again.append(window)
+            if not is_cancelled_exception(error):  # else it was cancelled before a worker had taken it
+                await self._pause(str(error.cause))
+        else:
+            if report.missing:
+                self._again.append(window)
+            if report.halted and not self._paused:
+                await self._pause(report.halted)
+        finally:
+            del self._open[window]
+
+    async def _pause(self, reason: str | None) -> None:
+        self._paused, self._pause_reason = True, reason
+        self._cancel_open_windows()
+        await calls.mark_batch(BatchMark(batch_id=self._batch.batch_id, state="paused", reason=reason))
+
+    def _cancel_open_windows(self) -> None:
+        """Ask the windows in flight to take no further document; each reports once its documents in flight are done."""
+        for task in self._open.values():
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    async def _continue_as_new(self) -> None:
+        await workflow.wait_condition(lambda: not self._open and workflow.all_handlers_finished())
+        first = min([*self._again, self._next_window])
+        workflow.continue_as_new(
+            BatchInput(
+                batch_id=self._batch.batch_id,
+                document_count=self._batch.document_count,
+                window_size=self._batch.window_size,
+                windows_in_flight=self._windows_in_flight,
+                windows_per_run=self._batch.windows_per_run,
+                next_window=first,
+                paused=self._paused,
+                pause_reason=self._pause_reason,
+            )
+        )

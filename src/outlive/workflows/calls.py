@@ -1,0 +1,45 @@
+"""The only place where activities are scheduled: one typed function each, by name."""
+
+from temporalio import workflow
+
+from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
+from outlive.names import COUNT_MISSING, MARK_BATCH, WORK_WINDOW
+from outlive.workflows import policies
+
+
+def work_window(window: WindowInput) -> "workflow.ActivityHandle[WindowReport]":
+    """Begin one window. Cancelling the handle lets the documents in flight finish, then yields the report."""
+    return workflow.start_activity(
+        WORK_WINDOW,
+        window,
+        result_type=WindowReport,
+        start_to_close_timeout=policies.WINDOW_TIMEOUT,
+        heartbeat_timeout=policies.WINDOW_HEARTBEAT_TIMEOUT,
+        retry_policy=policies.WINDOW_RETRIES,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=f"documents {window.start:,} to {window.stop - 1:,}",
+    )
+
+
+async def count_missing(batch_id: str) -> MissingDocuments:
+    """Return how many documents have no outcome yet, and where the first of them is."""
+    missing: MissingDocuments = await workflow.execute_activity(
+        COUNT_MISSING,
+        batch_id,
+        result_type=MissingDocuments,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary="what is still missing",
+    )
+    return missing
+
+
+async def mark_batch(mark: BatchMark) -> None:
+    """Write into the ledger where the batch stands."""
+    await workflow.execute_activity(
+        MARK_BATCH,
+        mark,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary=mark.state,
+    )

@@ -1,0 +1,16 @@
+"""Every timeout, heartbeat and retry policy: one named value per kind of work, with its reason."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+WINDOW_TIMEOUT = timedelta(days=7)  # a window's length is its documents'; heartbeats, not this, tell that it is alive
+WINDOW_HEARTBEAT_TIMEOUT = timedelta(seconds=8)  # a dead worker's window goes on elsewhere within 10 s
+WINDOW_RETRIES = (
+    RetryPolicy(  # unlimited: a window fails only when a worker died or cannot serve it, and both are mended
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+    )
+)
+
+LEDGER_TIMEOUT = timedelta(minutes=5)  # counting over millions of rows takes seconds; a full disk is waited out
+LEDGER_RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))

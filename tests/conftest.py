@@ -1,0 +1,94 @@
+"""What every test may use: one engine for the whole session, and a task queue of one's own on it.
+
+    async def test_a_rule(client, task_queue):
+        async with Worker(client, task_queue=task_queue, workflows=[...]):
+            ...
+
+Tests that kill an engine start their own (`outlive.engine.server.EngineServer` in `tmp_path`).
+"""
+
+import asyncio
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from outlive.engine.connection import connect
+from outlive.engine.home import EngineState, Home
+from outlive.engine.ports import free_port
+from outlive.engine.server import EngineServer
+from outlive.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """An engine that is up, and the settings with which `connect` finds it."""
+
+    settings: Settings
+    home: Home
+    state: EngineState
+
+
+def pytest_configure() -> None:
+    """No cluster and no setting of whoever runs the tests: they start what they need."""
+    for name in [name for name in os.environ if name.startswith(("TEMPORAL_", "OUTLIVE_"))]:
+        del os.environ[name]
+
+
+def settings_for(home: Path, **values: object) -> Settings:
+    """Settings for an engine of a test: its own folder, its own ports, no waiting for the disk."""
+    port = free_port()
+    defaults = {"home": home, "port": port, "ui_port": free_port(taken=frozenset({port})), "synchronous": "normal"}
+    return Settings(**(defaults | values))
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine") / ".outlive"
+
+
+@pytest.fixture(scope="session")
+def engine(engine_home: Path) -> Iterator[RunningEngine]:
+    """The session's engine, kept by an event loop of its own: the loops of tests come and go."""
+    settings, home = settings_for(engine_home), Home(engine_home)
+    began: asyncio.Future = asyncio.Future(loop=(loop := asyncio.new_event_loop()))
+    stop_asked = asyncio.Event()
+
+    async def keep() -> None:
+        try:
+            async with home.own(), EngineServer(home, settings) as server:
+                began.set_result(server.state)
+                await stop_asked.wait()
+        except BaseException as error:
+            if began.done():
+                raise
+            began.set_exception(error)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(keep()), name="engine")
+    thread.start()
+    state = asyncio.run_coroutine_threadsafe(_value(began), loop).result()
+    yield RunningEngine(settings=settings, home=home, state=state)
+    loop.call_soon_threadsafe(stop_asked.set)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+async def client(engine: RunningEngine) -> Client:
+    """A client of the session's engine."""
+    return await connect(engine.settings)
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """A task queue that no other test uses."""
+    return f"queue-{uuid.uuid4().hex[:12]}"
+
+
+async def _value(future: asyncio.Future) -> EngineState:
+    return await future
