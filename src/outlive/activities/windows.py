@@ -104,8 +104,7 @@ class _Pass:
 
     async def _take(self, document: PendingDocument) -> bool:
         """Begin a document as soon as there is room; False once no further one is to be begun."""
-        while self._runtimes.ledger.trouble and not self._stopping:
-            await asyncio.sleep(HEARTBEAT_SECONDS)  # noqa: ASYNC110 - a full disk: do not pay for what cannot be recorded
+        await self._runtimes.ledger.untroubled()  # a full disk: what cannot be recorded is not to be paid for
         await self._runtime.permits.acquire()
         if self._stopping:
             self._runtime.permits.release()

@@ -55,10 +55,8 @@ def start(function: str, source: str, reference: str | None, **options: Any) -> 
             record = await handle.record()
             click.echo(f"batch/{handle.batch_id}")
             duplicates = f", {record.duplicate_count:,} more are duplicates" if record.duplicate_count else ""
-            click.echo(
-                f"{record.unique_count:,} documents{duplicates}. Follow it with `outlive batch watch {handle.batch_id}`.",
-                err=True,
-            )
+            click.echo(f"{record.unique_count:,} documents{duplicates}.", err=True)
+            click.echo(f"Follow it with `outlive batch watch {handle.batch_id}`.", err=True)
 
     asyncio.run(run())
 

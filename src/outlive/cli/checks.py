@@ -86,15 +86,13 @@ def _folder(home: Home) -> Finding:
         return Finding(name="state", state=State.GOOD, found=f"{home.path} will be created by the first command")
     try:
         mode = home.path.stat().st_mode & 0o777
-        open_files = [path.name for path in home.path.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
     except OSError as error:
         found = f"{home.path} cannot be read: {error.strerror}"
         return Finding(name="state", state=State.FAULT, found=found, mend="Mend its permissions, or set OUTLIVE_HOME.")
     if mode & 0o077:
         found = f"{home.path} is open to other users of this machine (mode {mode:o})"
         return Finding(name="state", state=State.FAULT, found=found, mend=f"Run `chmod 700 {home.path}`.")
-    note = f"; readable but for the folder's mode: {', '.join(sorted(open_files))}" if open_files else ""
-    return Finding(name="state", state=State.GOOD, found=f"{home.path} (mode {mode:o}){note}")
+    return Finding(name="state", state=State.GOOD, found=f"{home.path} (mode {mode:o})")
 
 
 def _disk(home: Home) -> Finding:

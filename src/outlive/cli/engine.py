@@ -52,7 +52,7 @@ def status(as_json: bool) -> None:
 
     home = Home(Settings.load().home)
     state, owner = home.live_state(), home.owner()
-    size = home.engine_db.stat().st_size if home.engine_db.exists() else 0
+    size = sum(path.stat().st_size for path in home.path.glob("engine.db*") if path.suffix in {".db", ".db-wal"})
     if as_json:
         answer = {
             "home": str(home.path),

@@ -80,7 +80,7 @@ def source_options(command: F) -> F:
             click.option(
                 "--allow-private",
                 is_flag=True,
-                help="Read from private, loopback and link-local addresses too (or set OUTLIVE_ALLOW_PRIVATE_ADDRESSES).",
+                help="Read from private, loopback and link-local addresses too.",
             ),
         ]
     ):

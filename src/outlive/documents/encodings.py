@@ -48,6 +48,23 @@ def byte_order_mark(data: bytes) -> str | None:
     return next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
 
 
+def guess_utf16(data: bytes) -> str | None:
+    """Return which UTF-16 it is where every other byte of a sample is mostly NUL, as in Western texts; or None."""
+    sample = data[:1024]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    half = len(sample) // 2
+    if half < 2:
+        return None
+    if odd > 0.6 * half and even < 0.05 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.6 * half and odd < 0.05 * half else None
+
+
+def is_wide(charset: str | None) -> bool:
+    """Return whether a charset is one of those whose texts hold NUL bytes."""
+    return (_codec(charset) or "").startswith(("utf-16", "utf-32"))
+
+
 def declared_in_html(data: bytes) -> str | None:
     """Return the encoding that an HTML page's own meta element names, or None."""
     match = _META_CHARSET.search(data, 0, _META_WITHIN)
@@ -102,8 +119,17 @@ def _undeclared(data: bytes) -> str:
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     if damaged <= _DAMAGE * beyond_ascii:
         return text
-    best = from_bytes(_sample(data)).best()
-    return data.decode(best.encoding if best is not None else _FALLBACK, "replace")
+    return data.decode(_detected(_sample(data)), "replace")
+
+
+def _detected(sample: bytes) -> str:
+    """Return the likeliest encoding; Windows-1252 where another is no likelier, as in most Western texts."""
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None:
+        return _FALLBACK
+    equal = [match for match in matches if match.chaos <= best.chaos and match.coherence >= best.coherence]
+    return _FALLBACK if any(_FALLBACK in match.could_be_from_charset for match in equal) else best.encoding
 
 
 def _sample(data: bytes) -> bytes:

@@ -61,12 +61,13 @@ class Reading:
     bytes_read: int = 0
 
 
-def kind_of(data: bytes, declared: str | None, name: str) -> str:
+def kind_of(data: bytes, declared: str | None, name: str, *, wide: bool = False) -> str:
     """Return the media type to read bytes as.
 
     Args:
         declared: The server's Content-Type without parameters, where there is one.
         name: The last part of the path, for its ending.
+        wide: Whether the text is UTF-16 or UTF-32, whose NUL bytes say nothing.
 
     Raises:
         DocumentError: They are of no kind that can be read.
@@ -75,7 +76,7 @@ def kind_of(data: bytes, declared: str | None, name: str) -> str:
         return _PDF
     if html.starts_like_html(data):
         return "text/html"
-    _refuse_binary(data)
+    _refuse_binary(data, wide=wide)
     if declared in _HTML:
         return "text/html"
     if declared == _PDF:
@@ -88,11 +89,11 @@ def kind_of(data: bytes, declared: str | None, name: str) -> str:
     return declared
 
 
-def _refuse_binary(data: bytes) -> None:
+def _refuse_binary(data: bytes, *, wide: bool) -> None:
     for magic, what in _MAGIC:
         if data.startswith(magic):
             raise DocumentError(Cause.NOT_TEXT, f"The document is {what}, which is not read.")
-    if encodings.byte_order_mark(data) is not None:
+    if wide or encodings.byte_order_mark(data) is not None:
         return
     sample = data[:_SAMPLE]
     controls = len(sample) - len(sample.translate(None, encodings.CONTROLS))
@@ -119,7 +120,8 @@ async def extract(
     """
     if not data or not data.strip():
         raise DocumentError(Cause.EMPTY, "The document is empty." if not data else "The document is only white space.")
-    kind = kind_of(data, declared, name)
+    charset = charset if encodings.is_wide(charset) else encodings.guess_utf16(data) or charset
+    kind = kind_of(data, declared, name, wide=encodings.is_wide(charset))
     if kind == _PDF:
         text, title = await read_pdf(data, max_characters=max(len(data), 20_000_000))
     elif kind == "text/html":

@@ -62,6 +62,11 @@ class Ledger:
         """Why rows cannot be written at the moment (a full disk), or None."""
         return self._writer.trouble if self._writer else None
 
+    async def untroubled(self) -> None:
+        """Return once rows can be written: at once, but for a full disk or the like."""
+        if self._writer is not None:
+            await self._writer.untroubled()
+
     async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one read or write of ``batches`` off the event loop.
 

@@ -1,6 +1,7 @@
 """Group commit: many small writes of one process, one synced transaction for all that have come together."""
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -40,6 +41,8 @@ class GroupCommit:
         self._closing = threading.Event()
         self._loop = asyncio.get_running_loop()
         self.trouble: str | None = None
+        self._untroubled = asyncio.Event()
+        self._untroubled.set()
         self._thread = threading.Thread(target=self._run, name="outlive-ledger", daemon=True)
         self._thread.start()
 
@@ -53,9 +56,14 @@ class GroupCommit:
         self._queue.put((self._kinds[statement], row, done))
         return done
 
+    async def untroubled(self) -> None:
+        """Return once the last group could be written, or the writer closes."""
+        await self._untroubled.wait()
+
     async def aclose(self) -> None:
         """Write what is queued, then stop. Rows that cannot be written now fail with `LedgerError`."""
         self._closing.set()
+        self._untroubled.set()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -99,7 +107,9 @@ class GroupCommit:
                 self._closing.wait(pause)
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             else:
-                self.trouble = None
+                if self.trouble is not None:
+                    self.trouble = None
+                    self._tell(self._untroubled.set)
                 self._settle(futures, None)
                 return
 
@@ -107,11 +117,14 @@ class GroupCommit:
         if self.trouble != reason:
             logger.warning("The ledger could not write and tries again", extra={"reason": reason})
         self.trouble = reason
+        self._tell(self._untroubled.clear)
 
     def _settle(self, futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
-        if self._loop.is_closed():
-            return
-        self._loop.call_soon_threadsafe(_settle_all, futures, error)
+        self._tell(lambda: _settle_all(futures, error))
+
+    def _tell(self, callback: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(callback)
 
 
 def _settle_all(futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
