@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, not a package
 """Write the reference pages from the code: ``docs/reference/settings.md`` and ``docs/reference/cli.md``.
 
 With ``--check`` nothing is written; the exit status is 1 where a page is not what the code says.
@@ -26,8 +27,8 @@ def settings_page() -> str:
         default = str(item.default) if item.default != "" else "(empty)"
         rows.append(f"| `{PREFIX}{item.name.upper()}` | `{default}` | {item.metadata['help']} |")
     rows.append(
-        "\nThe cluster's address, namespace, TLS and API key are Temporal's own: `TEMPORAL_ADDRESS`, `TEMPORAL_PROFILE`, "
-        "`temporal.toml`. Provider keys are the providers' own: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and so on.\n"
+        "\nThe cluster's address, namespace, TLS and API key are Temporal's own: `TEMPORAL_ADDRESS`, "
+        "`TEMPORAL_PROFILE`, `temporal.toml`. Provider keys are the providers' own: `OPENAI_API_KEY` and so on.\n"
     )
     return "\n".join(rows)
 

@@ -4,7 +4,7 @@
         async with Worker(client, task_queue=task_queue, workflows=[...]):
             ...
 
-Tests that kill an engine start their own (`outlive.engine.server.EngineServer` in `tmp_path`).
+Tests that kill an engine start their own: `EngineServer(Home(folder), settings_for(folder))`, see `engines.py`.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from engines import settings_for
 from outlive.engine.connection import connect
 from outlive.engine.home import EngineState, Home
-from outlive.engine.ports import free_port
 from outlive.engine.server import EngineServer
 from outlive.settings import Settings
 
@@ -38,13 +38,6 @@ def pytest_configure() -> None:
     """No cluster and no setting of whoever runs the tests: they start what they need."""
     for name in [name for name in os.environ if name.startswith(("TEMPORAL_", "OUTLIVE_"))]:
         del os.environ[name]
-
-
-def settings_for(home: Path, **values: object) -> Settings:
-    """Settings for an engine of a test: its own folder, its own ports, no waiting for the disk."""
-    port = free_port()
-    defaults = {"home": home, "port": port, "ui_port": free_port(taken=frozenset({port})), "synchronous": "normal"}
-    return Settings(**(defaults | values))
 
 
 @pytest.fixture(scope="session")

@@ -10,21 +10,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from outlive.app import App as App
     from outlive.client import BatchHandle as BatchHandle
+    from outlive.client import BatchRequest as BatchRequest
+    from outlive.client import BatchStatus as BatchStatus
     from outlive.client import Client as Client
     from outlive.documents.document import Document as Document
+    from outlive.documents.sources import open_source as open_source
     from outlive.errors import OutliveError as OutliveError
+    from outlive.models.llm import Llm as Llm
     from outlive.settings import Settings as Settings
 
 _HOMES = {
     "App": "outlive.app",
     "BatchHandle": "outlive.client",
+    "BatchRequest": "outlive.client",
+    "BatchStatus": "outlive.client",
     "Client": "outlive.client",
     "Document": "outlive.documents.document",
+    "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
     "Settings": "outlive.settings",
+    "open_source": "outlive.documents.sources",
 }
 
-__all__ = ["App", "BatchHandle", "Client", "Document", "OutliveError", "Settings"]
+__all__ = [
+    "App",
+    "BatchHandle",
+    "BatchRequest",
+    "BatchStatus",
+    "Client",
+    "Document",
+    "Llm",
+    "OutliveError",
+    "Settings",
+    "open_source",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.app import App
-from outlive.contracts.batches import BatchInput, BatchSpec
+from outlive.contracts.batches import BatchInput, BatchSpec, ReadingOptions
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect
@@ -71,6 +71,31 @@ class BatchRequest:
     source: Source
     spec: BatchSpec
     batch_id: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        function: str,
+        source: Source,
+        *,
+        model: str,
+        batch_id: str | None = None,
+        instruction: str | None = None,
+        concurrency: int = 64,
+        reading: ReadingOptions | None = None,
+        fresh: bool = False,
+    ) -> "BatchRequest":
+        """Return the request for a batch function by name; what is left out is the function's own, or the default."""
+        spec = BatchSpec(
+            batch_id=batch_id or "",
+            function=function,
+            model=model,
+            instruction=instruction,
+            concurrency=concurrency,
+            reading=reading or ReadingOptions(),
+            fresh=fresh,
+        )
+        return cls(source=source, spec=spec, batch_id=batch_id)
 
 
 class Client:

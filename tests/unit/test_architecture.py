@@ -36,9 +36,7 @@ FORBIDDEN_WORDS = {"job", "jobs", "step", "steps", "node", "nodes", "manager", "
 
 def loaded_after(statement):
     probe = f"import sys; {statement}; print(*sys.modules)"
-    return set(
-        subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.split()
-    )
+    return set(subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.split())
 
 
 def temporal_modules_imported_by(path):

@@ -21,7 +21,7 @@ _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _PDF_WITHIN: Final = 1024  # readers accept rubbish before the header, up to here
 _SAMPLE: Final = 4096
 _BINARY_SHARE: Final = 0.02
-_HEADING: Final = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING: Final = re.compile(r"^##?[ \t](.*)$", re.MULTILINE)
 
 _MAGIC: Final = (
     (b"\x89PNG", "a PNG image"),
@@ -155,4 +155,4 @@ async def _read_text(data: bytes, charset: str | None, kind: str) -> tuple[str, 
     if not text.strip():
         raise DocumentError(Cause.EMPTY, "The document is only white space.")
     heading = _HEADING.search(text, 0, _SAMPLE) if kind == "text/markdown" else None
-    return text, heading[1][: html.MAX_TITLE] if heading else None
+    return text, (heading[1].strip("# \t")[: html.MAX_TITLE] or None) if heading else None

@@ -6,6 +6,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from outlive.documents.encodings import clean
+from outlive.documents.nesting import flat_text, nests_too_deep
 
 ARTICLE_SHARE: Final = 0.6
 """Smallest share of the page's text that an extracted article may have; else the whole page is taken."""
@@ -28,12 +29,12 @@ _BLOCKS: Final = (
 _EITHER_CASE: Final = f"{_BLOCKS}|{_BLOCKS.upper()}"  # three times as fast as IGNORECASE
 _BLOCK: Final = re.compile(f"<(?=/?(?:{_EITHER_CASE})[\\s/>])")
 _CELLS: Final = re.compile(r"<(/?)t[dh](?:\s[^<>]*)?>", re.IGNORECASE)  # never over a "<": hostile pages make that slow
-_BETWEEN_CELLS: Final = re.compile(f"[ \t\n\f]*{_CELL_END}[ \t\n]*{_CELL}[ \t\n\f]*")
-"""From the text of one cell to that of the next in its row, paragraphs at their edges included."""
+_NEXT_CELL: Final = re.compile(f"{_CELL_END}[ \t\n]*{_CELL}[ \t\n\f]*")
+"""From the end of a cell's text to the text of the next cell in its row."""
 
 _PRES: Final = re.compile(r"<(/?)pre(?:\s[^<>]*)?>", re.IGNORECASE)
 _STARTS_LIKE_HTML: Final = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title)[\s>]",
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).){0,2000}-->\s*)*<(?:!doctype\s+html|html|head|body|title)[\s>]",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -49,6 +50,8 @@ def page_text(html: str) -> tuple[str, str | None]:
     Menus, side columns, footers and controls are left out, unless nothing else is there. The text of ``pre`` elements
     keeps its lines.
     """
+    if nests_too_deep(html):
+        return clean(_paragraphs(flat_text(_marked(html)))), None
     parser = LexborHTMLParser(_marked(html))
     title = _title(parser)
     body = parser.body
@@ -119,7 +122,8 @@ def _paragraphs(text: str) -> str:
 def _flow(text: str, lines: list[str]) -> None:
     """Add one line for each paragraph of running text, whose own line ends mean nothing, and for each table row."""
     if _CELL in text:
-        text = _BETWEEN_CELLS.sub(_CELL, text).replace(_CELL_END, "")
+        text = _CELL_END.join(cell.rstrip(" \t\n\f") for cell in text.split(_CELL_END))
+        text = _NEXT_CELL.sub(_CELL, text).replace(_CELL_END, "")
     for piece in text.split(_BREAK):
         line = " ".join(piece.split()) if _CELL not in piece else _row(piece)
         if line:

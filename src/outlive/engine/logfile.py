@@ -5,12 +5,15 @@ died is kept too. The price: rotating copies and truncates, so lines written in 
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 MAX_BYTES = 4_000_000
 KEPT = 3
-TAIL_BYTES = 16_384
+TAIL_BYTES = 131_072  # a Go program that panics says why first, and then a lot
+
+_FAULT = re.compile(r"^(panic|Error|fatal error):|level=(ERROR|FATAL)")
 
 
 class LogFile:
@@ -54,6 +57,14 @@ class LogFile:
         Args:
             since: Position in bytes before which nothing is of interest.
         """
+        return "\n".join(self._last_lines(since)[-lines:])
+
+    def gist(self, *, lines: int = 4, since: int = 0) -> str:
+        """Return the last lines that say what went wrong; where none does, the last lines."""
+        faults = [line for line in self._last_lines(since) if _FAULT.search(line)]
+        return "\n".join(faults[-lines:]) or self.tail(lines=lines, since=since)
+
+    def _last_lines(self, since: int) -> list[str]:
         try:
             with self.path.open("rb") as file:
                 end = file.seek(0, os.SEEK_END)
@@ -61,8 +72,8 @@ class LogFile:
                 file.seek(max(start, end - TAIL_BYTES))
                 text = file.read().decode(errors="replace")
         except FileNotFoundError:
-            return ""
-        return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+            return []
+        return [line for line in text.splitlines() if line.strip()]
 
     def _kept(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")

@@ -141,7 +141,7 @@ async def _make_template(home: Home, binary: Binary) -> None:
     finally:
         status = await end(process, grace=ORPHAN_GRACE)
     if not db.exists():
-        raise EngineFailed(f"the server made no file of its own (status {status}): {log.tail(since=log_start)}")
+        raise EngineFailed(f"the server made no file of its own (status {status}): {log.gist(since=log_start)}")
 
 
 def _template_ports() -> Ports:

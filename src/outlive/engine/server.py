@@ -237,8 +237,8 @@ class EngineServer:
             await asyncio.to_thread(self._log.rotate_if_large)
 
     def _reason(self, what: str, log_start: int) -> str:
-        tail = self._log.tail(since=log_start)
-        said = f" Its last words:\n{tail}" if tail else ""
+        gist = self._log.gist(since=log_start)
+        said = f" It said:\n{gist}" if gist else ""
         return f"The engine on {str(self.home.engine_db)!r} {what}; its log is {str(self._log.path)!r}.{said}"
 
     def _log_line(self, text: str) -> None:

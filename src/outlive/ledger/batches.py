@@ -293,7 +293,7 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
             func.sum(outcomes.c.input_tokens).label("input_tokens"),
             func.sum(outcomes.c.output_tokens).label("output_tokens"),
             func.sum(func.coalesce(outcomes.c.usd_nanos, 0)).label("usd_nanos"),
-            func.sum(outcomes.c.usd_nanos.is_(None)).label("unpriced"),
+            (func.count() - func.count(outcomes.c.usd_nanos)).label("unpriced"),
         )
         .where(outcomes.c.batch == record.number)
         .group_by(outcomes.c.status, outcomes.c.cause)

@@ -129,7 +129,9 @@ def _inner_schemas(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             raise UsageError(f"The JSON schema is broken: {keyword!r} is not an object.")
         yield from ((f"{keyword}/{name}", part) for name, part in inner.items())
     for keyword in ("anyOf", "oneOf", "allOf"):
-        inner = schema.get(keyword, [{}])
+        if keyword not in schema:
+            continue
+        inner = schema[keyword]
         if not isinstance(inner, list) or not inner:
             raise UsageError(f"The JSON schema is broken: {keyword!r} is not a list of schemas.")
         yield from ((f"{keyword}/{index}", part) for index, part in enumerate(inner))

@@ -8,12 +8,15 @@ from outlive.contracts.batches import ReadingOptions
 from outlive.contracts.outcomes import Cause
 from outlive.documents.document import Document
 from outlive.documents.extracting import extract
-from outlive.documents.html import page_text
+from outlive.documents.html import page_text, starts_like_html
 from outlive.documents.reader import Reader, check_options
 from outlive.errors import DocumentError, UsageError
 
 FRENCH = "L'été dernier, nous avons découvert à Besançon une forêt où les élèves étudiaient l'écologie. " * 5
-JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所でニャーニャー泣いていた事だけは記憶している。" * 5
+JAPANESE = (
+    "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所でニャーニャー泣いていた事だけは記憶している。"
+    * 5
+)
 
 
 async def cause_of(data: bytes, **how: str) -> Cause:
@@ -91,7 +94,13 @@ async def test_control_characters_that_a_page_names_go_too():
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x89PNG\r\n\x1a\n" + b"x" * 100, b"PK\x03\x04abc", b"\x7fELF\x02\x01", b"\xff\xd8\xff\xe0JFIF", bytes(range(256)) * 8],
+    [
+        b"\x89PNG\r\n\x1a\n" + b"x" * 100,
+        b"PK\x03\x04abc",
+        b"\x7fELF\x02\x01",
+        b"\xff\xd8\xff\xe0JFIF",
+        bytes(range(256)) * 8,
+    ],
 )
 async def test_binary_of_no_kind_that_is_read_is_not_text(data):
     assert await cause_of(data) == Cause.NOT_TEXT
@@ -144,7 +153,9 @@ def test_menus_scripts_and_footers_go_and_paragraphs_stay():
 
 
 def test_a_table_is_one_line_a_row():
-    text, _ = page_text("<TABLE><TR><TH>a</TH><TH class='x'>b</TH></TR>\n<TR><TD><P>1</P></TD><TD>2\n3</TD></TR></TABLE>")
+    text, _ = page_text(
+        "<TABLE><TR><TH>a</TH><TH class='x'>b</TH></TR>\n<TR><TD><P>1</P></TD><TD>2\n3</TD></TR></TABLE>"
+    )
 
     assert text == "a\tb\n1\t2 3"
 
@@ -162,15 +173,23 @@ def test_a_form_around_the_whole_page_is_no_reason_to_lose_it():
 
 def test_nested_surroundings_do_not_break_the_parser():
     for _ in range(200):
-        text, _ = page_text("<nav>a<aside>b<footer>c<nav>d<svg><svg></svg></svg></nav></footer></aside></nav><p>keep</p>" * 20)
+        text, _ = page_text(
+            "<nav>a<aside>b<footer>c<nav>d<svg><svg></svg></svg></nav></footer></aside></nav><p>keep</p>" * 20
+        )
         assert text == "\n".join(["keep"] * 20)
 
 
 def test_hostile_html_ends():
-    assert page_text("<div>" * 50_000 + "deep")[0] == "deep"
+    assert page_text("<div>" * 300_000 + "deep<script>code</script>er")[0] == "deep er"
+    assert page_text("<div>" * 100_000 + "deep" + "</div>" * 100_000)[0] == "deep"
+    assert page_text("<div></x>" * 100_000 + "deep")[0] == "deep"
+    assert page_text("".join(f"<b id={number}>" for number in range(5000)) + "<p>x" * 5000)[0].startswith("x\nx")
     assert page_text("<" * 100_000 + "p>x")[0]
     assert page_text("<!--" * 20_000)[0] == ""
     assert page_text("<td " * 20_000)[0] == ""
+    assert page_text("<td>" + " " * 500_000 + "x")[0] == "x"
+    assert page_text("<p>" + "".join(f"<b id={number}>" for number in range(400)) + "<p>x" * 600)[0].startswith("x\nx")
+    assert not starts_like_html(b"<!---->" * 500)
 
 
 async def test_a_pdf_becomes_its_text_and_title(pdf):

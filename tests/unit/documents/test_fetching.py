@@ -279,7 +279,9 @@ async def test_redirects_without_end_end_after_ten(site, reader):
     assert site.asked["/hop"] == 11
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,hi", "javascript:1", "http://"])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,hi", "javascript:1", "http://"]
+)
 async def test_a_redirect_to_anything_but_the_web_is_refused(site, reader, location):
     async def go(request):
         return web.Response(status=302, headers={"Location": location})
@@ -296,7 +298,18 @@ async def test_a_redirect_without_a_target_is_an_http_error(site, reader):
     assert (await failure(reader, site.serve("/go", go))).cause == Cause.HTTP_ERROR
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/a", "http://", "https:///path", "http://exa mple.org/", "http://a:99999/", "gopher://x/", "file://elsewhere/etc/hosts"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/a",
+        "http://",
+        "https:///path",
+        "http://exa mple.org/",
+        "http://a:99999/",
+        "gopher://x/",
+        "file://elsewhere/etc/hosts",
+    ],
+)
 async def test_what_is_no_web_address_is_a_bad_address(reader, url):
     assert (await failure(reader, url)).cause == Cause.BAD_ADDRESS
 
@@ -387,7 +400,22 @@ async def test_private_addresses_are_refused_by_default_and_never_asked(site):
     assert not site.asked
 
 
-@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "0", "[64:ff9b::7f00:1]", "LOCALHOST."])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.0.1.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0",
+        "[64:ff9b::7f00:1]",
+        "LOCALHOST.",
+    ],
+)
 async def test_odd_spellings_of_this_machine_are_refused(site, host):
     site.page("/a", b"text")
     async with Reader(ReadingOptions(attempts=1), backoff=QUICK) as reader:
