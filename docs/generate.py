@@ -6,13 +6,13 @@ With ``--check`` nothing is written; the exit status is 1 where a page is not wh
 
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from outlive.cli.main import main as command_line
-from outlive.settings import PREFIX, Settings
+from outlive.cli.main import cli as command_line
+from outlive.settings import PREFIX, Settings, described
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
@@ -23,9 +23,11 @@ def settings_page() -> str:
     rows = [f"# Settings\n\n{NOTE}"]
     rows.append("Every setting is an environment variable. Durations are seconds, sizes bytes.\n")
     rows.append("| Setting | Default | What it does |\n|---|---|---|")
-    for item in fields(Settings):
-        default = str(item.default) if item.default != "" else "(empty)"
-        rows.append(f"| `{PREFIX}{item.name.upper()}` | `{default}` | {item.metadata['help']} |")
+    defaults = Settings()
+    for name, hint in described().items():
+        default = getattr(defaults, name)
+        shown = "(empty)" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {get_args(hint)[1]} |")
     rows.append(
         "\nThe cluster's address, namespace, TLS and API key are Temporal's own: `TEMPORAL_ADDRESS`, "
         "`TEMPORAL_PROFILE`, `temporal.toml`. Provider keys are the providers' own: `OPENAI_API_KEY` and so on.\n"

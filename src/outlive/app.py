@@ -2,8 +2,11 @@
 
 import importlib
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from outlive.documents.document import Document
@@ -13,6 +16,9 @@ from outlive.names import ANALYZE_FUNCTION
 from outlive.registry import BatchCallable, BatchFunction, Registry
 
 F = TypeVar("F", bound=BatchCallable)
+
+GIVE_AS = "Give the app as MODULE:APP, such as `analyze:app`."
+STDLIB = Path(sysconfig.get_path("stdlib"))
 
 
 class App:
@@ -70,18 +76,45 @@ def load_app(reference: str | None) -> App:
     """
     if reference is None:
         return App("outlive")
-    module_name, _, attribute = reference.partition(":")
+    name, _, attribute = reference.partition(":")
+    module = _import(name.removesuffix(".py"))
+    app = getattr(module, attribute or "app", None)
+    if not isinstance(app, App):
+        named = ", ".join(key for key, value in vars(module).items() if isinstance(value, App))
+        hint = f"The apps in {module.__name__!r}: {named}." if named else f"{module.__name__!r} holds no app."
+        raise AppError(f"{reference!r} names no outlive.App. {hint} {GIVE_AS}")
+    return app
+
+
+def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise AppError(f"{name!r} is not the name of a module. {GIVE_AS}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        module = importlib.import_module(module_name.removesuffix(".py"))
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and module_name.startswith(error.name):
-            raise AppError(
-                f"No module {module_name!r} in {str(Path.cwd())!r}. Give the app as MODULE:APP, such as `analyze:app`."
-            ) from error
-        raise
-    app = getattr(module, attribute or "app", None)
-    if not isinstance(app, App):
-        raise AppError(f"{reference!r} names no outlive.App. Give the app as MODULE:APP, such as `analyze:app`.")
-    return app
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise AppError(f"No module {name!r} in {str(Path.cwd())!r}. {GIVE_AS}") from error
+        raise _broken(name, error) from error
+    except Exception as error:  # the edge to the user's own code
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> AppError:
+    """Say where in the user's own code the import of a module came to its end."""
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}, line {error.lineno}"
+        return AppError(f"The module {name!r} cannot be imported: {where}: {error.msg}. Mend it there.")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    users = [frame for frame in frames if not _is_installed(frame.filename)]
+    frame = (users or frames)[-1]
+    kind = "" if isinstance(error, (AppError, ImportError)) else f"{type(error).__name__}: "
+    said = str(error).rstrip(".")
+    return AppError(f"The module {name!r} cannot be imported: {frame.filename}, line {frame.lineno}: {kind}{said}.")
+
+
+def _is_installed(filename: str) -> bool:
+    """Whether a file is ours or another library's, rather than the user's own."""
+    path = Path(filename)
+    return path.is_relative_to(Path(__file__).parent) or "site-packages" in path.parts or path.is_relative_to(STDLIB)

@@ -15,22 +15,20 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.app import App
-from outlive.contracts.batches import BatchInput, BatchSpec, ReadingOptions
-from outlive.documents.entries import Entry
+from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.contracts.windows import batch_input, windows_in_flight
+from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
-from outlive.engine.connection import connect
+from outlive.engine.connection import connect, has_moved
 from outlive.engine.health import BatchHealth, batch_health
 from outlive.engine.home import Home
-from outlive.errors import BatchError, UsageError
+from outlive.errors import BatchError, EngineUnavailable, UsageError
 from outlive.ledger.ledger import Ledger
-from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
+from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress, require_same
 from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
 from outlive.registry import BatchFunction, recipe_of
 from outlive.settings import Settings
 
-LARGEST_WINDOW = 500
-DOCUMENTS_IN_FLIGHT_PER_WINDOW = 50
-FEWEST_WINDOWS_IN_FLIGHT = 8
 STALE_LOADING_SECONDS = 24 * 3600
 WATCH_SECONDS = 0.5
 HEALTH_SECONDS = 2.0
@@ -131,7 +129,7 @@ class Client:
         Raises:
             EngineUnavailable: If no engine runs for this project and no cluster is configured.
         """
-        if self._temporal is None:
+        if self._temporal is None or has_moved(self._temporal, self.settings):
             self._temporal = await connect(self.settings)
         return self._temporal
 
@@ -155,7 +153,7 @@ class Client:
         spec = replace(request.spec, source=request.source.description)
         spec = replace(spec, recipe=recipe_of(self.function(spec.function), spec))
         if request.batch_id is not None and (found := await self._find(request.batch_id)):
-            _require_same(found, spec)
+            require_same(found, spec)
             return BatchHandle(self, request.batch_id)
         provisional = f"loading-{uuid.uuid4().hex}"
         books = self.ledger.batches
@@ -166,7 +164,7 @@ class Client:
             digest = await self.ledger.call(books.add_documents, provisional, entries)
             batch_id = request.batch_id or await self._derived_id(spec, digest)
             if found := await self._find(batch_id):
-                _require_same(found, spec)
+                require_same(found, spec if request.batch_id else replace(spec, source=found.spec.source))
                 await self.ledger.call(books.remove, provisional)
             else:
                 await self.ledger.call(books.seal, provisional, rename_to=batch_id)
@@ -216,7 +214,7 @@ class Client:
     async def _derived_id(self, spec: BatchSpec, digest: str) -> str:
         """Return the id that belongs to these documents and this recipe; with `fresh`, the next one not finished."""
         name = spec.function.rpartition(".")[2]
-        stem = f"{name}-{digest[:6]}{spec.recipe[:4]}"
+        stem = f"{name}-{digest[:8]}{spec.recipe[:4]}"
         if not spec.fresh:
             return stem
         number = 1
@@ -257,17 +255,23 @@ class BatchHandle:
         record = await self.record()
         if record.state is BatchState.FINISHED:
             return
-        if record.state is BatchState.CANCELLED:
-            await self._mark(BatchState.RUNNING)
         temporal = await self._client.temporal()
-        await temporal.start_workflow(
-            BATCH_WORKFLOW,
-            _batch_input(record),
-            id=batch_workflow_id(self.batch_id),
-            task_queue=self._client.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
-        )
+        if record.state is BatchState.CANCELLED:  # the workflow says so too, but whoever watches looks sooner
+            await self._mark(BatchState.RUNNING)
+        try:
+            await temporal.start_workflow(
+                BATCH_WORKFLOW,
+                batch_input(record.batch_id, document_count=record.document_count, concurrency=record.concurrency),
+                id=batch_workflow_id(self.batch_id),
+                task_queue=self._client.settings.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
+            )
+        except RPCError as error:
+            raise EngineUnavailable(
+                f"The engine did not start batch {self.batch_id!r}: {error.message}. Its documents are written down; "
+                f"`outlive batch resume {self.batch_id}` starts it once the engine answers (`outlive doctor`)."
+            ) from error
 
     async def status(self, *, ask_engine: bool = True) -> BatchStatus:
         """Return where the batch stands."""
@@ -315,6 +319,9 @@ class BatchHandle:
 
     async def resume(self) -> None:
         """Go on after a pause."""
+        await self._client.temporal()
+        if (await self.record()).state is BatchState.PAUSED:  # before the signal: its answer may be the next pause
+            await self._mark(BatchState.RUNNING)
         await self._signal(RESUME_SIGNAL)
 
     async def cancel(self) -> None:
@@ -334,7 +341,7 @@ class BatchHandle:
         if documents < 1:
             raise UsageError(f"Concurrency is {documents}. It must be at least 1; `outlive batch pause` stops a batch.")
         await self._client.ledger.call(self._client.ledger.batches.set_concurrency, self.batch_id, documents)
-        await self._signal(SET_WINDOWS_SIGNAL, _windows_in_flight(documents))
+        await self._signal(SET_WINDOWS_SIGNAL, windows_in_flight(documents))
 
     async def retry_failed(self) -> int:
         """Do the failed documents again; returns how many. What they cost before stays counted.
@@ -347,6 +354,7 @@ class BatchHandle:
             raise BatchError(
                 f"Batch {self.batch_id!r} is {record.state}. Its failed documents can be retried once it has ended."
             )
+        await self._client.temporal()  # no engine: nothing is taken back
         count = await self._client.ledger.call(self._client.ledger.batches.take_back_failed, self.batch_id)
         await self.start()
         return count
@@ -384,30 +392,10 @@ class BatchHandle:
 def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
     for entry in entries:
         yield NewDocument(
-            uri=entry.uri, text=entry.text, fields=entry.fields or None, cause=entry.cause, reason=entry.reason
+            uri=entry.uri,
+            address=address_key(entry.uri),
+            text=entry.text,
+            fields=entry.fields or None,
+            cause=entry.cause,
+            reason=entry.reason,
         )
-
-
-def _require_same(found: BatchRecord, spec: BatchSpec) -> None:
-    for name in ("function", "source", "model", "instruction", "output_schema"):
-        before, now = getattr(found.spec, name), getattr(spec, name)
-        if before != now:
-            raise BatchError(
-                f"Batch {found.batch_id!r} exists with another {name.replace('_', ' ')}: {before!r}, not {now!r}. "
-                "Choose another id."
-            )
-
-
-def _windows_in_flight(concurrency: int) -> int:
-    return min(concurrency, max(FEWEST_WINDOWS_IN_FLIGHT, -(-concurrency // DOCUMENTS_IN_FLIGHT_PER_WINDOW)))
-
-
-def _batch_input(record: BatchRecord) -> BatchInput:
-    windows_in_flight = _windows_in_flight(record.concurrency)
-    spread = -(-record.document_count // (2 * windows_in_flight))
-    return BatchInput(
-        batch_id=record.batch_id,
-        document_count=record.document_count,
-        window_size=max(1, min(LARGEST_WINDOW, spread)),
-        windows_in_flight=windows_in_flight,
-    )

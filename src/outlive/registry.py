@@ -42,9 +42,17 @@ class BatchFunction:
         """
         if not inspect.iscoroutinefunction(function):
             raise AppError(f"Batch function {name!r} must be declared with `async def`.")
-        if len(inspect.signature(function).parameters) != 2:
-            raise AppError(f"Batch function {name!r} must take two arguments: the document and the llm.")
-        output_type = typing.get_type_hints(function).get("return", str)
+        try:
+            inspect.signature(function).bind(None, None)
+        except TypeError as error:
+            raise AppError(f"Batch function {name!r} must take two arguments: the document and the llm.") from error
+        try:
+            output_type = typing.get_type_hints(function).get("return", str)
+        except (NameError, TypeError) as error:
+            raise AppError(
+                f"An annotation of batch function {name!r} cannot be read: {error}. "
+                "Declare at the top level of the module, or import, what it names."
+            ) from error
         return cls(
             name=name,
             function=function,

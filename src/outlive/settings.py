@@ -5,6 +5,7 @@ cluster are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_PROFILE``, ``tempor
 own code; provider keys are the providers' own (``OPENAI_API_KEY`` and so on).
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,9 +67,33 @@ class Settings:
             attribute, kind = known[name]
             values[attribute] = _parse(name, text, kind)
         settings = cls(**values)  # type: ignore[arg-type]
-        if settings.synchronous not in {"full", "normal"}:
-            raise SettingError(f"OUTLIVE_SYNCHRONOUS is {settings.synchronous!r}. It takes 'full' or 'normal'.")
+        settings._check()
         return settings
+
+    def _check(self) -> None:
+        if self.synchronous not in {"full", "normal"}:
+            raise SettingError(f"OUTLIVE_SYNCHRONOUS is {self.synchronous!r}. It takes 'full' or 'normal'.")
+        if not self.task_queue.strip():
+            raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
+        for name, (lowest, highest) in _RANGES.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                upper = f" and at most {highest:,}" if highest < math.inf else ""
+                raise SettingError(f"{PREFIX}{name.upper()} is {value:g}. It must be at least {lowest:g}{upper}.")
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65_535),
+    "ui_port": (0, 65_535),
+    "retention_days": (1, 36_500),
+    "drain_timeout": (0, 86_400),
+    "model_timeout": (0.1, 86_400),
+    "model_attempts": (1, math.inf),
+    "answer_attempts": (1, math.inf),
+    "context_tokens": (100, math.inf),
+    "offline_latency": (0, 86_400),
+}
+"""Smallest and largest value of each number."""
 
 
 def described(settings: type[Settings] = Settings) -> dict[str, object]:

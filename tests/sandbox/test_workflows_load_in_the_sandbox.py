@@ -24,7 +24,7 @@ DEFINITIONS = list(workflow_definitions())
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda definition: definition.name)
-def test_a_workflow_loads_in_the_strict_sandbox(definition):
+async def test_a_workflow_loads_in_the_strict_sandbox(definition):
     SandboxedWorkflowRunner().prepare_workflow(definition)
 
 

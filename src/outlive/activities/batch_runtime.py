@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy.exc import DatabaseError
+
+from outlive.activities.earlier_answers import EarlierAnswers
 from outlive.activities.permits import Permits
 from outlive.contracts.batches import BatchSpec, WindowInput
 from outlive.documents.reader import Reader
@@ -36,7 +39,7 @@ class BatchRuntime:
         self.reader = Reader(spec.reading)
         self.permits = Permits(0)
         self.suspects = asyncio.Lock()
-        self.looks_for_earlier_answers = False
+        self.earlier_answers: EarlierAnswers | None = None
         self.open_windows = 0
         self._concurrency = spec.concurrency
         self._windows_in_flight = 1
@@ -56,8 +59,9 @@ class BatchRuntime:
         if time.monotonic() - self._read_at < CONTROL_SECONDS:
             return
         self._read_at = time.monotonic()
-        self._concurrency = await asyncio.to_thread(self.ledger.concurrency)
-        self.resize()
+        with contextlib.suppress(DatabaseError):  # a ledger in trouble must not silence the heartbeats
+            self._concurrency = await asyncio.to_thread(self.ledger.concurrency)
+            self.resize()
 
 
 class BatchRuntimes:
@@ -113,10 +117,10 @@ class BatchRuntimes:
         await self.models.prepare(spec.model)
         ledger = await self.ledger.window(batch_id)
         runtime = BatchRuntime(spec=spec, function=function, ledger=ledger, output=output)
-        if not spec.fresh or spec.reuse_from:
-            runtime.looks_for_earlier_answers = await asyncio.to_thread(
-                ledger.has_earlier_answers, spec.recipe, spec.reuse_from if spec.fresh else None
-            )
+        only_from = spec.reuse_from if spec.fresh else None
+        may_reuse = not spec.fresh or only_from is not None
+        if may_reuse and await asyncio.to_thread(ledger.has_earlier_answers, spec.recipe, only_from):
+            runtime.earlier_answers = EarlierAnswers(ledger, only_from)
         return runtime
 
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 from outlive.activities.batch_runtime import BatchRuntime, fields_text
 from outlive.contracts.outcomes import Cause, Outcome, Status
 from outlive.documents.document import Document
+from outlive.documents.entries import cleaned
 from outlive.errors import DocumentError, ModelHalted, ModelOverloaded
 from outlive.ledger.records import PendingDocument
 from outlive.models.answers import Answer
@@ -20,6 +21,7 @@ from outlive.models.llm import Llm
 from outlive.registry import content_key
 
 ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+LONGEST_REASON = 2000  # characters
 
 
 class CallJournal:
@@ -97,12 +99,11 @@ async def answer_document(runtime: BatchRuntime, models: Models, pending: Pendin
     except ModelOverloaded as error:
         if models.throttle(runtime.spec.model).answers == answers_before:
             raise
-        found = {"status": Status.FAILED, "cause": Cause(error.cause), "reason": error.reason}
+        found = _failure(error.cause, error.reason)
     except DocumentError as error:
-        found = {"status": Status.FAILED, "cause": Cause(error.cause), "reason": error.reason}
+        found = _failure(error.cause, error.reason)
     except Exception as error:  # noqa: BLE001 - the edge to the user's own code
-        reason = f"{type(error).__name__}: {error}"
-        found = {"status": Status.FAILED, "cause": Cause.FUNCTION_ERROR, "reason": reason[:2000]}
+        found = _failure(Cause.FUNCTION_ERROR, f"{type(error).__name__}: {error}")
     journal.close()
     usage = llm.usage
     outcome = Outcome(
@@ -116,6 +117,13 @@ async def answer_document(runtime: BatchRuntime, models: Models, pending: Pendin
         **{"model": runtime.spec.model, **found},
     )
     return outcome, journal.has_kept
+
+
+def _failure(cause: str, reason: str) -> dict[str, Any]:
+    """Return how a failed document is recorded; a cause that a user's own code made up counts as its error."""
+    known = Cause(cause) if cause in set(Cause) else Cause.FUNCTION_ERROR
+    said = reason if known == cause else f"{cause}: {reason}"
+    return {"status": Status.FAILED, "cause": known, "reason": cleaned(said[:LONGEST_REASON])}
 
 
 async def _read(runtime: BatchRuntime, pending: PendingDocument) -> Document:
@@ -137,10 +145,7 @@ async def _read(runtime: BatchRuntime, pending: PendingDocument) -> Document:
 
 
 async def _earlier_answer(runtime: BatchRuntime, key: str) -> tuple[str, str | None] | None:
-    if not runtime.looks_for_earlier_answers:
-        return None
-    only_from = runtime.spec.reuse_from if runtime.spec.fresh else None
-    return (await asyncio.to_thread(runtime.ledger.find_answers, [key], only_from)).get(key)
+    return None if runtime.earlier_answers is None else await runtime.earlier_answers.find(key)
 
 
 def _as_json(result: object) -> str:
@@ -150,10 +155,14 @@ def _as_json(result: object) -> str:
         DocumentError: If it is nothing that JSON can hold.
     """
     if isinstance(result, str):
-        return json.dumps(result, ensure_ascii=False)
+        return json.dumps(cleaned(result), ensure_ascii=False)
     try:
         return ANYTHING.dump_json(result).decode()
-    except PydanticSerializationError as error:
+    except PydanticSerializationError:
+        pass  # most often half of a surrogate pair, which models do write: it becomes U+FFFD
+    try:
+        return json.dumps(cleaned(ANYTHING.dump_python(result, mode="json")), ensure_ascii=False)
+    except (PydanticSerializationError, TypeError, ValueError) as error:
         raise DocumentError(
             Cause.FUNCTION_ERROR, f"The function returned a {type(result).__name__}, which JSON cannot hold."
         ) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -15,6 +16,7 @@ from outlive.ledger.records import PendingDocument
 from outlive.names import WORK_WINDOW
 
 HEARTBEAT_SECONDS = 1.0
+DOCUMENTS_PER_READ = 50
 SUSPECT_AFTER = 3
 """A document begun so often without an outcome is worked on alone: whatever kills the worker is then known."""
 GIVEN_UP_AFTER = 6
@@ -71,6 +73,7 @@ class _Pass:
         self._stopping = False
         self._halted: str | None = None
         self._outage: ModelOverloaded | None = None
+        self._found = 0
         self._recorded = 0
         self._in_flight: set[asyncio.Task[None]] = set()
 
@@ -88,11 +91,12 @@ class _Pass:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def work(self) -> WindowReport:
-        pending = await asyncio.to_thread(self._runtime.ledger.pending, self._window.start, self._window.stop)
-        suspects = deque(document for document in pending if document.times_begun >= SUSPECT_AFTER)
-        for document in pending:
-            if document.times_begun < SUSPECT_AFTER and not await self._take(document):
-                break
+        suspects: deque[PendingDocument] = deque()
+        async for document in self._pending():
+            if document.times_begun >= SUSPECT_AFTER:
+                suspects.append(document)
+            elif not self._stopping:
+                await self._take(document)
         await self._finish_in_flight()
         while suspects and not self._stopping:
             await self._examine(suspects.popleft())
@@ -100,11 +104,20 @@ class _Pass:
             raise ApplicationError(
                 self._outage.reason, type="ModelOutage", next_retry_delay=self._runtimes.outage_pause(self._outage)
             ) from self._outage
-        return WindowReport(recorded=self._recorded, missing=len(pending) - self._recorded, halted=self._halted)
+        return WindowReport(recorded=self._recorded, missing=self._found - self._recorded, halted=self._halted)
+
+    async def _pending(self) -> AsyncIterator[PendingDocument]:
+        """Yield the documents without an outcome, a few at a time: the ledger may hold their texts, large ones too."""
+        for start in range(self._window.start, self._window.stop, DOCUMENTS_PER_READ):
+            stop = min(start + DOCUMENTS_PER_READ, self._window.stop)
+            for document in await asyncio.to_thread(self._runtime.ledger.pending, start, stop):
+                self._found += 1
+                yield document
 
     async def _take(self, document: PendingDocument) -> bool:
         """Begin a document as soon as there is room; False once no further one is to be begun."""
-        await self._runtimes.ledger.untroubled()  # a full disk: what cannot be recorded is not to be paid for
+        if self._runtimes.ledger.trouble:  # a full disk: what cannot be recorded is not to be paid for
+            await self._runtimes.ledger.untroubled()
         await self._runtime.permits.acquire()
         if self._stopping:
             self._runtime.permits.release()

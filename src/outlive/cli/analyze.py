@@ -1,14 +1,19 @@
 """``outlive analyze``: one instruction, every document of a source, no code."""
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.errors import EngineUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from outlive.client import BatchHandle, BatchRequest, Client
+    from outlive.client import BatchHandle
+
+STARTING_SECONDS = 15.0
+"""How long engine and workers of our own may take to come up before that is worth a word."""
 
 
 @click.command()
@@ -57,6 +62,7 @@ async def _analyze(
     from outlive.client import Client
     from outlive.names import ANALYZE_FUNCTION
 
+    _end_on_signals()
     if output is not None:
         check_destination(output)
     async with Client() as client:
@@ -69,31 +75,76 @@ async def _analyze(
             instruction=instruction,
             batch_id=batch_id,
         )
-        async with running_project(client.settings, workers=workers):
-            if sample is not None:
-                from outlive.cli.sampling import quote_sample
+        if sample is None:
+            handle = await client.load_batch(request)
+            if await _is_finished(handle):  # no engine is needed to hand over what is there
+                return await _hand_over(handle, output)
+            async with running_project(client, workers=workers):
+                return await _run_through(handle, output)
+        if request.source.once:
+            raise UsageError("--sample reads the source twice. Save standard input to a file and name that file.")
+        async with running_project(client, workers=workers):
+            from outlive.cli.sampling import quote_sample
 
-                request = await quote_sample(client, request, sample)
-                if not yes and not click.confirm("Go on with all of them?", err=True):
-                    return 0
-            return await _run_through(client, request, output)
+            request = await quote_sample(client, request, sample)
+            if not yes and not click.confirm("Go on with all of them?", err=True):
+                return 0
+            return await _run_through(await client.load_batch(request), output)
 
 
-async def _run_through(client: "Client", request: "BatchRequest", output: str | None) -> int:
-    from outlive.cli.following import follow
+def _end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: nothing is left running."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, signal.raise_signal, signal.SIGINT)
+
+
+async def _is_finished(handle: "BatchHandle") -> bool:
     from outlive.ledger.records import BatchState
 
-    handle = await client.start_batch(request)
-    record = await handle.record()
-    if record.state is BatchState.FINISHED:
-        click.echo(f"Batch {handle.batch_id} is finished already. --fresh would do it anew.", err=True)
+    if (await handle.record()).state is not BatchState.FINISHED:
+        return False
+    click.echo(f"Batch {handle.batch_id} is finished already. --fresh would do it anew.", err=True)
+    return True
+
+
+async def _run_through(handle: "BatchHandle", output: str | None) -> int:
+    from outlive.cli.following import follow, is_halted
+    from outlive.ledger.records import BatchState
+
+    if await _is_finished(handle):
+        return await _hand_over(handle, output)
+    duplicates = (await handle.record()).duplicate_count
+    if duplicates:
+        said = "entry repeats an earlier one and is" if duplicates == 1 else "entries repeat an earlier one and are"
+        click.echo(f"{duplicates:,} {said} done once.", err=True)
+    await _start(handle)
+    last = await follow(handle, patience=STARTING_SECONDS, until_halted=True)
+    if last.record.state is BatchState.FINISHED:
+        return await _hand_over(handle, output)
+    if is_halted(last):
+        click.echo(f"Paused: {last.record.state_reason}", err=True)
+        click.echo("Once that is mended, the same command goes on where it stopped.", err=True)
     else:
-        if record.duplicate_count:
-            click.echo(f"{record.duplicate_count:,} entries repeat an earlier one and are done once.", err=True)
-        if (await follow(handle)).record.state is not BatchState.FINISHED:
-            click.echo(f"Batch {handle.batch_id} ended before it was through; the same command goes on.", err=True)
-            return 1
-    return await _hand_over(handle, output)
+        click.echo(f"Batch {handle.batch_id} ended before it was through; the same command goes on.", err=True)
+    return 1
+
+
+async def _start(handle: "BatchHandle") -> None:
+    """Start the batch, or go on with it; an engine that changes hands in this moment is waited for."""
+    from outlive.ledger.records import BatchState
+
+    deadline = asyncio.get_running_loop().time() + STARTING_SECONDS
+    while True:
+        try:
+            await handle.start()
+            if (await handle.record()).state is BatchState.PAUSED:
+                await handle.resume()
+        except EngineUnavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+        else:
+            return
 
 
 async def _hand_over(handle: "BatchHandle", output: str | None) -> int:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.errors import BatchError
 from outlive.ledger.records import BatchState
 
 if TYPE_CHECKING:
     from outlive.client import BatchStatus, Client
+    from outlive.engine.home import Home
 
 
 @click.group()
@@ -42,6 +44,8 @@ def start(function: str, source: str, reference: str | None, **options: Any) -> 
 
         served = Home(Settings.load().home).recorded_app()
         async with Client(app=app_for(reference or served)) as client:
+            client.function(function)
+            await client.temporal()  # no engine: nothing is written down either
             request = await batch_request(
                 client,
                 function=function,
@@ -85,23 +89,21 @@ def list_batches(as_json: bool) -> None:
     """List the batches of this project."""
 
     async def run() -> None:
-        from rich.console import Console
-        from rich.table import Table
+        from outlive.engine.connection import configured_cluster
 
-        from outlive.cli.amounts import price
-
-        async with _client() as client:
-            statuses = [await handle.status(ask_engine=False) for handle in await client.batches()]
+        statuses: list[BatchStatus] = []
+        if _has_ledger():
+            async with _client() as client:
+                statuses = [await handle.status(ask_engine=False) for handle in await client.batches()]
         if as_json:
             click.echo(json.dumps([_plain(status) for status in statuses], indent=2))
-            return
-        table = Table("batch", "state", "documents", "done", "failed", "cost", "model", "source", box=None)
-        for status in statuses:
-            record, progress = status.record, status.progress
-            numbers = (f"{count:,}" for count in (progress.total, progress.done, progress.failed_count))
-            cost = price(progress.usd_nanos, progress.unpriced)
-            table.add_row(record.batch_id, record.state, *numbers, cost, record.spec.model, record.spec.source)
-        Console().print(table)
+        elif not statuses:
+            click.echo('No batches yet. Start one with `outlive analyze SOURCE "INSTRUCTION"`.', err=True)
+        else:
+            from outlive.cli.listing import print_batches
+
+            has_engine = configured_cluster() or _home().live_state() is not None
+            print_batches(statuses, has_engine=has_engine)
 
     asyncio.run(run())
 
@@ -114,17 +116,23 @@ def status(batch_id: str, as_json: bool) -> None:
 
     async def run() -> None:
         from outlive.cli.following import facts, trouble
+        from outlive.errors import EngineUnavailable
 
+        no_engine = ""
         async with _client() as client:
-            found = await (await client.batch(batch_id)).status()
+            handle = await client.batch(batch_id)
+            try:
+                found = await handle.status()
+            except EngineUnavailable as error:  # what the ledger knows is worth saying all the same
+                found, no_engine = await handle.status(ask_engine=False), str(error)
         if as_json:
             click.echo(json.dumps(_plain(found), indent=2))
             return
         progress = found.progress
         recorded = progress.done + progress.failed_count
         click.echo(f"{found.record.batch_id}: {found.record.state}, {recorded:,} of {progress.total:,} documents")
-        click.echo(facts(found, 0.0))
-        if note := trouble(found):
+        click.echo(facts(found))
+        if note := no_engine or trouble(found):
             click.echo(note)
 
     asyncio.run(run())
@@ -206,9 +214,30 @@ def results(batch_id: str, output: str, file_format: str | None) -> None:
         click.echo(f"{count:,} rows in {output}", err=True)
 
 
+def _home() -> "Home":
+    from outlive.engine.home import Home
+    from outlive.settings import Settings
+
+    return Home(Settings.load().home)
+
+
+def _has_ledger() -> bool:
+    return _home().ledger_db.exists()
+
+
 def _client() -> "Client":
+    """Return a client of a project that has batches: looking for one creates nothing.
+
+    Raises:
+        BatchError: If no batch was ever started here.
+    """
     from outlive.client import Client
 
+    if not _has_ledger():
+        raise BatchError(
+            f"No batch was ever started here: {str(_home().path)!r} holds none. "
+            "Work in the folder where it was started, or name its state folder with OUTLIVE_HOME."
+        )
     return Client()
 
 

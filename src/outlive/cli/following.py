@@ -21,15 +21,19 @@ LINE_SECONDS = 5.0
 TROUBLE_SECONDS = 3.0  # what mends itself sooner, such as a worker that is still starting, is not worth a line
 
 
+Clock = Callable[[], float]
+
+
 class Rate:
     """Documents a second, over the last seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
         self._seen: deque[tuple[float, int]] = deque()
 
     def see(self, recorded: int) -> float:
         """Add a reading; return the rate, 0 where it is not known yet."""
-        now = time.monotonic()
+        now = self._clock()
         self._seen.append((now, recorded))
         while now - self._seen[0][0] > RATE_WINDOW_SECONDS:
             self._seen.popleft()
@@ -37,20 +41,53 @@ class Rate:
         return (recorded - before) / passed if passed > 0 else 0.0
 
 
-async def follow(handle: BatchHandle) -> BatchStatus:
-    """Show a batch until it has ended; return its last status. Stopping to look leaves it running."""
-    rate = Rate()
+class LastingTrouble:
+    """What keeps a batch from moving, once it has lasted."""
+
+    def __init__(self, patience: float = TROUBLE_SECONDS, *, clock: Clock = time.monotonic) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._note: str | None = None
+        self._since = 0.0
+
+    def see(self, status: BatchStatus) -> str | None:
+        """Return the trouble of a status, or None where there is none or it is too young to be worth a word."""
+        note, now = trouble(status), self._clock()
+        if note != self._note:
+            self._note, self._since = note, now
+        return note if note and (status.has_ended or now - self._since >= self._patience) else None
+
+
+async def follow(handle: BatchHandle, *, patience: float = TROUBLE_SECONDS, until_halted: bool = False) -> BatchStatus:
+    """Show a batch until it has ended; return its last status. Stopping to look leaves it running.
+
+    Args:
+        handle: The batch.
+        patience: Seconds that trouble has to last before it is shown.
+        until_halted: Whether to return also when the batch has paused itself.
+    """
+    rate, lasting = Rate(), LastingTrouble(patience)
     with _display() as show:
         async for status in handle.watch():
             progress = status.progress
-            show(status, rate.see(progress.done + progress.failed_count))
-            if status.has_ended or (status.health is not None and status.health.was_ended):
+            show(status, rate.see(progress.done + progress.failed_count), lasting.see(status))
+            was_ended = status.health is not None and status.health.was_ended
+            if status.has_ended or was_ended or (until_halted and is_halted(status)):
                 return status
     raise AssertionError  # watching ends only with a status that has ended
 
 
+def is_halted(status: BatchStatus) -> bool:
+    """Return whether the batch has paused itself, for a reason."""
+    return status.record.state is BatchState.PAUSED and bool(status.record.state_reason)
+
+
+Show = Callable[[BatchStatus, float, str | None], None]
+"""Shows a status, the documents a second, and what keeps it from moving."""
+
+
 @contextlib.contextmanager
-def _display() -> Iterator[Callable[[BatchStatus, float], None]]:
+def _display() -> Iterator[Show]:
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield PlainLines(console)
@@ -61,14 +98,14 @@ def _display() -> Iterator[Callable[[BatchStatus, float], None]]:
     row = bar.add_task("")
     with Live(console=console, refresh_per_second=4) as live:
 
-        def show(status: BatchStatus, per_second: float) -> None:
+        def show(status: BatchStatus, per_second: float, note: str | None) -> None:
             progress = status.progress
             recorded = progress.done + progress.failed_count
             bar.update(row, description=status.record.batch_id, total=progress.total, completed=recorded)
             grid = Table.grid()
             grid.add_row(bar)
             grid.add_row(Text(facts(status, per_second)))
-            if note := trouble(status):
+            if note:
                 grid.add_row(Text(note, style="yellow"))
             live.update(grid)
 
@@ -78,24 +115,19 @@ def _display() -> Iterator[Callable[[BatchStatus, float], None]]:
 class PlainLines:
     """One line every few seconds, and one at once when something changes that a person should hear of."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Clock = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
         self._shown_at = float("-inf")
-        self._noted: str | None = None
-        self._noted_at = 0.0
-        self._told = False
+        self._told: str | None = None
 
-    def __call__(self, status: BatchStatus, per_second: float) -> None:
+    def __call__(self, status: BatchStatus, per_second: float, note: str | None) -> None:
         """Show a status, if it is time."""
-        now = time.monotonic()
-        note = trouble(status)
-        if note != self._noted:
-            self._noted, self._noted_at, self._told = note, now, False
-        if note and not self._told and (status.has_ended or now - self._noted_at >= TROUBLE_SECONDS):
-            self._told = True
+        if note and note != self._told:
             self._print(note)
-        if status.has_ended or time.monotonic() - self._shown_at >= LINE_SECONDS:
-            self._shown_at = time.monotonic()
+        self._told = note
+        if status.has_ended or self._clock() - self._shown_at >= LINE_SECONDS:
+            self._shown_at = self._clock()
             progress = status.progress
             recorded = progress.done + progress.failed_count
             self._print(f"{status.record.batch_id}: {recorded:,}/{progress.total:,}  {facts(status, per_second)}")
@@ -104,8 +136,8 @@ class PlainLines:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def facts(status: BatchStatus, per_second: float) -> str:
-    """Return what there is to say about a batch's progress, in one line."""
+def facts(status: BatchStatus, per_second: float | None = None) -> str:
+    """Return what there is to say about a batch's progress, in one line; without a rate where none was measured."""
     progress = status.progress
     parts = [f"done {progress.done:,}"]
     if progress.reused:
@@ -113,13 +145,13 @@ def facts(status: BatchStatus, per_second: float) -> str:
     if progress.failed_count:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(progress.failed.items()))
         parts.append(f"failed {progress.failed_count:,} ({causes})")
-    if not status.has_ended:
+    if per_second is not None and not status.has_ended:
         parts.append(f"{per_second:,.1f}/s")
     parts.append(f"{progress.input_tokens + progress.output_tokens:,} tokens")
     parts.append(price(progress.usd_nanos, progress.unpriced))
     if progress.begun_again:
         parts.append(f"begun again after a death {progress.begun_again:,}")
-    if progress.missing and per_second > 0 and not status.has_ended:
+    if progress.missing and per_second and not status.has_ended:
         parts.append(f"about {duration(progress.missing / per_second)} left")
     return "  ·  ".join(parts)
 

@@ -50,8 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Mistakes of the user end with one line and status 2, other failures with status 1."""
     try:
         code: Any = cli.main(args=arguments, standalone_mode=False, prog_name="outlive")
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(EXIT_USAGE)
+    except click.ClickException as error:
+        click.echo(f"Error: {error.format_message()}{_where_to_look(error)}", err=True)
         sys.exit(EXIT_USAGE)
     except click.exceptions.Abort:
         click.echo("Aborted.", err=True)
@@ -66,6 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f" `{context.command_path} --help` shows what there is." if context is not None else ""
 
 
 if __name__ == "__main__":

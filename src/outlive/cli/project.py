@@ -1,36 +1,141 @@
 """Engine and workers for a command that needs them: those that are up, or its own for as long as it runs."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from outlive.engine.connection import configured_cluster, connect
+import click
+from temporalio.service import RPCError
+
+from outlive.cli.happenings import line_for
+from outlive.client import Client
+from outlive.engine.connection import configured_cluster
 from outlive.engine.health import count_pollers
 from outlive.engine.home import Home
-from outlive.errors import EngineOwned
-from outlive.settings import Settings
-from outlive.worker.supervisor import Supervisor
+from outlive.errors import EngineOwned, EngineUnavailable, OutliveError
+from outlive.worker.supervisor import Event, Supervisor
+
+LOOK_SECONDS = 1.0
+OWNER_PATIENCE = 60.0
+"""Seconds that the owner of the state folder has to come up with an engine, before we say that it does not."""
 
 
 @contextlib.asynccontextmanager
-async def running_project(settings: Settings, *, workers: int) -> AsyncIterator[None]:
-    """Use the engine and workers that are up, or run them for the length of the block."""
-    if await _has_workers(settings):
-        yield
-        return
-    with_engine = not configured_cluster() and Home(settings.home).live_state() is None
+async def running_project(client: Client, *, workers: int) -> AsyncIterator[None]:
+    """Use the engine and workers that are up, or run them for the length of the block.
+
+    Those of somebody else may go away meanwhile, such as those of another `outlive analyze` that has finished: then
+    this process takes over.
+
+    Raises:
+        OutliveError: If there are none, and none can be started; also in the middle of the block.
+    """
+    caretaker = _Caretaker(client, workers=workers)
+    body = asyncio.current_task()
+    assert body is not None
+    failures: list[BaseException] = []
+
+    def look_at(ended: "asyncio.Task[None]") -> None:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            failures.append(error)
+            body.cancel()
+
     try:
-        supervisor = Supervisor(settings, workers=workers, engine=with_engine)
-        await supervisor.start()
-    except EngineOwned:  # somebody else's came up in the same moment
-        yield
-        return
-    try:
-        yield
+        await caretaker.begin()
+        care = asyncio.create_task(caretaker.care())
+        care.add_done_callback(look_at)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not failures:
+                raise
+            body.uncancel()
+            raise failures[0] from None
+        finally:
+            care.cancel()
+            await asyncio.gather(care, return_exceptions=True)
     finally:
-        await supervisor.stop()
+        await caretaker.stop()
 
 
-async def _has_workers(settings: Settings) -> bool:
-    if not configured_cluster() and Home(settings.home).live_state() is None:
-        return False
-    return await count_pollers(await connect(settings), settings.task_queue) > 0
+class _Caretaker:
+    """Sees to it that somebody runs the project's engine and workers."""
+
+    def __init__(self, client: Client, *, workers: int) -> None:
+        self._client = client
+        self._home = Home(client.settings.home)
+        self._worker_count = workers
+        self._own: Supervisor | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._has_engine = False
+
+    async def begin(self) -> None:
+        """Return once somebody serves the project, be it we."""
+        deadline = asyncio.get_running_loop().time() + OWNER_PATIENCE
+        while True:
+            try:
+                if not await self._is_served():
+                    await self._take_over()
+            except EngineOwned:  # somebody else comes up, or goes down, in this very moment
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
+
+    async def care(self) -> None:
+        """Go on looking; ends only by an error."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._running is not None and self._running.done():
+                self._running.result()
+            if self._own is not None and (self._has_engine or self._others_are_there()):
+                continue
+            with contextlib.suppress(EngineOwned):
+                if not await self._still_served():
+                    await self.stop()
+                    await self._take_over()
+
+    async def stop(self) -> None:
+        """Stop what we run ourselves."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+        if self._own is not None:
+            await self._own.stop()
+            self._own = None
+
+    async def _take_over(self) -> None:
+        self._has_engine = not self._others_are_there()
+        supervisor = Supervisor(
+            self._client.settings, workers=self._worker_count, engine=self._has_engine, on_event=_tell
+        )
+        await supervisor.start()
+        self._own = supervisor
+        self._running = asyncio.create_task(supervisor.run())
+
+    def _others_are_there(self) -> bool:
+        return configured_cluster() or self._home.live_state() is not None
+
+    async def _is_served(self) -> bool:
+        if not self._others_are_there():
+            return False
+        temporal = await self._client.temporal()
+        try:
+            return await count_pollers(temporal, self._client.settings.task_queue) > 0
+        except RPCError as error:
+            raise EngineUnavailable(
+                f"The engine does not answer: {error.message}. `outlive doctor` says more."
+            ) from error
+
+    async def _still_served(self) -> bool:
+        try:
+            return await self._is_served()
+        except OutliveError:  # its owner lives and starts it again, or is going away: the next look tells
+            return self._others_are_there()
+
+
+def _tell(event: Event) -> None:
+    if line := line_for(event):
+        click.echo(line, err=True)

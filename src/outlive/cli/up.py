@@ -1,6 +1,7 @@
 """``outlive up``: the engine and the workers of a project, until Ctrl-C."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bo
         _greet(supervisor, app=app, workers=workers)
         await supervisor.run()
     finally:
-        click.echo("Stopping: the workers finish the documents in flight. Ctrl-C again stops at once.")
+        _say("Stopping: the workers finish the documents in flight. Ctrl-C again stops at once.")
         await supervisor.stop()
 
 
@@ -102,4 +103,9 @@ def _tell(event: "Event") -> None:
     from outlive.cli.happenings import line_for
 
     if line := line_for(event):
+        _say(line)
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # a closed terminal or pipe is no reason to let the engine die
         click.echo(line)

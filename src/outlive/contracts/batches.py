@@ -68,6 +68,7 @@ class BatchInput:
         next_window: The first window that this run begins with.
         paused: Whether no window is to be begun.
         pause_reason: Why, where the batch paused itself.
+        heartbeat_timeout_seconds: Silence after which a window's worker is taken for dead; None takes the policy's.
     """
 
     batch_id: str
@@ -78,6 +79,7 @@ class BatchInput:
     next_window: int = 0
     paused: bool = False
     pause_reason: str | None = None
+    heartbeat_timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

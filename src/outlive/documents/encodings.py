@@ -15,6 +15,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LIST_SAMPLE: Final = 64 * 1024
+_DAMAGED_LINES: Final = 0.25
+_DAMAGED: Final = re.compile("[\ufffd\x00]")
 _DETECTION_SAMPLE: Final = 8 * 1024  # charset-normalizer takes some 5 ms for each kB that it weighs
 _DAMAGE: Final = 0.1  # share of the non-ASCII characters that may be damaged in a text that is still UTF-8
 _FALLBACK: Final = "cp1252"
@@ -30,17 +32,18 @@ _UNWANTED: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff\ufffe\uf
 
 
 def detect_list_encoding(path: Path) -> str | None:
-    """Return the encoding of a list (UTF-8, or what its byte order mark says), or None where it is no text."""
+    """Return the encoding of a list: UTF-8, or what its byte order mark says.
+
+    Returns:
+        None where the first 64 kB are no such text. A few damaged lines are not counted: each is one malformed row.
+    """
     with path.open("rb") as file:
         sample = file.read(_LIST_SAMPLE)
     encoding = byte_order_mark(sample) or "utf-8"
-    if encoding == "utf-8" and b"\x00" in sample:
-        return None
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < _LIST_SAMPLE)
-    except UnicodeDecodeError:
-        return None
-    return encoding
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    lines = decoder.decode(sample, final=len(sample) < _LIST_SAMPLE).splitlines()
+    damaged = [_DAMAGED.search(line) is not None for line in lines]
+    return None if sum(damaged) > _DAMAGED_LINES * len(lines) or any(damaged[:1]) else encoding
 
 
 def byte_order_mark(data: bytes) -> str | None:

@@ -43,6 +43,7 @@ _MAGIC: Final = (
     (b"{\\rtf", "an RTF text"),
     (b"%!PS", "a PostScript program"),
 )
+_MAGICS: Final = tuple(magic for magic, _ in _MAGIC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,9 +91,9 @@ def kind_of(data: bytes, declared: str | None, name: str, *, wide: bool = False)
 
 
 def _refuse_binary(data: bytes, *, wide: bool) -> None:
-    for magic, what in _MAGIC:
-        if data.startswith(magic):
-            raise DocumentError(Cause.NOT_TEXT, f"The document is {what}, which is not read.")
+    if data.startswith(_MAGICS):
+        what = next(what for magic, what in _MAGIC if data.startswith(magic))
+        raise DocumentError(Cause.NOT_TEXT, f"The document is {what}, which is not read.")
     if wide or encodings.byte_order_mark(data) is not None:
         return
     sample = data[:_SAMPLE]

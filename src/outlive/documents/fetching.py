@@ -82,16 +82,27 @@ def parse_url(text: str) -> URL:
     Raises:
         DocumentError: It is none, or names no host.
     """
+    shown = text[:300]
     try:
-        url = URL(text.strip())
-        port = url.port
+        url = URL(text.strip()).with_fragment(None)
+        host = _host(url)
     except ValueError as error:
-        raise DocumentError(Cause.BAD_ADDRESS, f"{text!r} is not a URL: {error}.") from error
+        raise DocumentError(Cause.BAD_ADDRESS, f"{shown!r} is not a URL: {error}.") from error
     if url.scheme not in {"http", "https"}:
-        raise DocumentError(Cause.BAD_ADDRESS, f"{text!r} is read over neither http nor https.")
-    if not url.host or not port or " " in url.host:
-        raise DocumentError(Cause.BAD_ADDRESS, f"{text!r} names no host.")
+        raise DocumentError(Cause.BAD_ADDRESS, f"{shown!r} is read over neither http nor https.")
+    if not host:
+        raise DocumentError(Cause.BAD_ADDRESS, f"{shown!r} names no host.")
     return url
+
+
+def _host(url: URL) -> str:
+    """Return the host of a URL, empty where it has none that can be asked.
+
+    Raises:
+        ValueError: It cannot be written down. Better here than in the middle of a request.
+    """
+    host, port = url.host or "", url.port
+    return "" if not port or any(character <= " " for character in host) else host
 
 
 class Fetcher:
@@ -194,10 +205,10 @@ def _target(url: URL, location: str) -> URL:
     """
     try:
         target = url.join(URL(location)).with_fragment(None)
-        port = target.port
+        host = _host(target)
     except ValueError as error:
         raise DocumentError(Cause.REDIRECTS, f"{_shown(url)} redirects to {location[:200]!r}, no URL.") from error
-    if target.scheme not in {"http", "https"} or not target.host or not port:
+    if target.scheme not in {"http", "https"} or not host:
         raise DocumentError(
             Cause.REDIRECTS, f"{_shown(url)} redirects to {location[:200]!r}; only http and https are followed."
         )
@@ -242,13 +253,16 @@ def _connection_error(url: URL, error: Exception, *, first: bool) -> DocumentErr
         reason = f"The host {url.host!r} cannot be resolved: {error.os_error.strerror or error.os_error}."
         temporary = error.os_error.errno == socket.EAI_AGAIN
         return Transient(Cause.DNS, reason) if temporary else DocumentError(Cause.DNS, reason)
-    if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, (ssl.SSLError, UnicodeError)):
+    if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, ssl.SSLError):
         return DocumentError(Cause.BAD_ADDRESS, f"{_shown(url)} is not a URL that can be asked for: {error}.")
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLError)):
-        return DocumentError(Cause.CONNECTION, f"The certificate of {url.host} is refused: {error}.")
+        inner_error = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+        return DocumentError(Cause.CONNECTION, f"The certificate of {url.host} is refused: {inner_error}.")
     if isinstance(error, aiohttp.ClientPayloadError):
         return Transient(Cause.CONNECTION, f"The body of {_shown(url)} broke off or is damaged: {error}.")
-    return Transient(Cause.CONNECTION, f"The connection to {url.host} failed: {str(error) or type(error).__name__}.")
+    return Transient(
+        Cause.CONNECTION, f"The connection to {url.host} failed: {str(inner or error) or type(error).__name__}."
+    )
 
 
 def _shown(url: URL) -> str:

@@ -86,7 +86,12 @@ def article_text(html: str) -> tuple[str, str | None]:
     import trafilatura
 
     whole, title = page_text(html)
-    article = trafilatura.extract(html, include_comments=False) or ""
+    if nests_too_deep(html):
+        return whole, title
+    try:
+        article = clean(trafilatura.extract(html, include_comments=False) or "")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):  # it is no parser of hostile pages
+        article = ""
     return (article if len(article) >= ARTICLE_SHARE * len(whole) else whole), title
 
 
@@ -124,10 +129,10 @@ def _flow(text: str, lines: list[str]) -> None:
     if _CELL in text:
         text = _CELL_END.join(cell.rstrip(" \t\n\f") for cell in text.split(_CELL_END))
         text = _NEXT_CELL.sub(_CELL, text).replace(_CELL_END, "")
-    for piece in text.split(_BREAK):
-        line = " ".join(piece.split()) if _CELL not in piece else _row(piece)
-        if line:
-            lines.append(line)
+        found = [_row(piece) if _CELL in piece else " ".join(piece.split()) for piece in text.split(_BREAK)]
+    else:
+        found = [" ".join(piece.split()) for piece in text.split(_BREAK)]
+    lines += filter(None, found)
 
 
 def _row(piece: str) -> str:

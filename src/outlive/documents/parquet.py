@@ -1,5 +1,6 @@
 """Parquet files, by pyarrow: imported only where one is written."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -43,6 +44,11 @@ class ParquetSink(TableSink):
     def _finish(self) -> None:
         super()._finish()
         self._writer.close()
+
+    def _discard(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError, ValueError, pa.ArrowException):
+                self._writer.close()  # else it writes when it is collected, to a file that is closed by then
 
 
 def _types(table: Table) -> list[Any]:

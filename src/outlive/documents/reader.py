@@ -122,7 +122,7 @@ class Reader:
     async def _fetch(self, uri: str) -> Fetched:
         if self._fetcher is None:
             raise UsageError("The reader is not open. Use it as `async with Reader(...) as reader:`.")
-        url = parse_url(uri).with_fragment(None)
+        url = parse_url(uri)
         attempt = 1
         while True:
             try:

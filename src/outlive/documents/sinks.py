@@ -111,6 +111,10 @@ class Sink(ABC):
         """Write what is still held back, where anything is."""
         return
 
+    def _discard(self) -> None:
+        """Let go of what would still write."""
+        return
+
     def __enter__(self) -> Self:
         """Return the sink."""
         return self
@@ -125,6 +129,7 @@ class Sink(ABC):
                     self._finish()
                 self._target.commit()
         finally:
+            self._discard()
             self._target.abandon()
 
 
@@ -223,7 +228,7 @@ class CsvSink(TableSink):
         super().__init__(target, columns, at_once=1)
 
     def _begin(self, table: Table) -> None:
-        self._put_cells([[_guarded(name) for name in table.names()]])
+        self._put_cells([[_csv_cell(name) for name in table.names()]])
 
     def _put(self, table: Table, rows: Sequence[ResultRow]) -> None:
         self._put_cells([[_csv_cell(cell) for cell in table.cells(row)] for row in rows])
@@ -239,7 +244,8 @@ def _csv_cell(cell: Any) -> Any:
         return "true" if cell else "false"
     if isinstance(cell, Decimal):
         return f"{cell:f}"
-    return _guarded(cell) if isinstance(cell, str) else cell
+    # A lone carriage return is not quoted by Python's writer, and would end the row for its readers.
+    return _guarded(cell).replace("\r\n", "\n").replace("\r", "\n") if isinstance(cell, str) else cell
 
 
 def _guarded(text: str) -> str:

@@ -36,12 +36,13 @@ class Source:
 
     Attributes:
         description: What it is, for people: ``12 columns of orders.csv`` and the like.
+        once: Whether its entries can be read only once (standard input).
     """
 
     def __init__(self, description: str, entries: Callable[[], Iterator[Entry]], *, once: bool = False) -> None:
         self.description = description
         self._entries = entries
-        self._once = once
+        self.once = once
         self._begun = False
 
     def entries(self) -> Iterator[Entry]:
@@ -50,7 +51,7 @@ class Source:
         Raises:
             SourceError: On the second call, where the source can be read only once (standard input).
         """
-        if self._once and self._begun:
+        if self.once and self._begun:
             raise SourceError("Standard input can be read only once. Save it to a file and name that file.")
         self._begun = True
         return self._entries()
@@ -233,7 +234,7 @@ def _checked(source: Source, text: str) -> Source:
     Raises:
         SourceError: It has none, or its first entries are all malformed.
     """
-    if source._once:  # noqa: SLF001 - its first lines were looked at when it was opened
+    if source.once:  # its first lines were looked at when it was opened
         return source
     sample = list(itertools.islice(source._entries(), _LOOKED_AT))  # noqa: SLF001
     if not sample:

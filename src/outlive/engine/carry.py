@@ -18,6 +18,10 @@ from outlive.errors import EngineFailed
 
 # Filled by triggers of executions_visibility; their own tables (…_data, …_idx) are SQLite's business.
 _FULL_TEXT_INDEX = "executions_visibility_fts"
+DAMAGE_MEND = (
+    "Bring back a backup with `outlive engine restore FOLDER --force` (the file is kept aside), "
+    "or move the file away to start with an empty engine."
+)
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -140,11 +144,7 @@ def check_integrity(db: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, reason: str) -> EngineFailed:
     """Return the error for a file that SQLite cannot use."""
-    return EngineFailed(
-        f"The file {str(path)!r} cannot be used: {reason}. "
-        "Bring back a backup with `outlive engine restore FOLDER --force` (the file is kept aside), "
-        "or move the file away to start with an empty engine."
-    )
+    return EngineFailed(f"The file {str(path)!r} cannot be used: {reason}. {DAMAGE_MEND}")
 
 
 def fold_wal(path: Path) -> None:

@@ -94,21 +94,38 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         return await _connect_cluster(cluster, lazy=lazy)
     home = Home(settings.home)
     deadline = time.monotonic() + CONNECT_PATIENCE.total_seconds()
-    while state := home.live_state():
-        try:
-            return await Client.connect(
-                state.address, namespace=NAMESPACE, runtime=core_runtime(), data_converter=data_converter(), lazy=lazy
+    while home.is_owned():  # it may be starting just now, or be back in a moment
+        state, why = home.read_state(), "has not recorded an engine"
+        if state is not None:
+            try:
+                return await _connect_engine(state.address, lazy=lazy)
+            except RuntimeError:
+                why = f"has an engine at {state.address!r} that does not answer"
+        if time.monotonic() > deadline:
+            owner = home.owner()
+            who = f"process {owner.pid}" if owner else "a process"
+            raise EngineUnavailable(
+                f"The state folder {str(home.path)!r} is owned by {who}, which {why}. "
+                f"Look into {str(home.logs / 'engine.log')!r}, or stop and start `outlive up`."
             )
-        except RuntimeError as error:
-            if time.monotonic() > deadline:
-                raise EngineUnavailable(
-                    f"The engine at {state.address!r} does not answer, though its owner (process {state.owner_pid}) "
-                    f"lives. Look into {str(home.logs / 'engine.log')!r}, or stop and start `outlive up`."
-                ) from error
         await asyncio.sleep(RETRY_PAUSE)
     raise EngineUnavailable(
         f"No engine runs for {str(home.path)!r}. Start one there with `outlive up`, "
         "or set TEMPORAL_ADDRESS to a running cluster."
+    )
+
+
+def has_moved(client: Client, settings: Settings) -> bool:
+    """Return whether the project's engine has another owner by now, and another address than the client's."""
+    if configured_cluster():
+        return False
+    state = Home(settings.home).live_state()
+    return state is not None and state.address != client.service_client.config.target_host
+
+
+async def _connect_engine(address: str, *, lazy: bool) -> Client:
+    return await Client.connect(
+        address, namespace=NAMESPACE, runtime=core_runtime(), data_converter=data_converter(), lazy=lazy
     )
 
 

@@ -7,7 +7,11 @@ died is kept too. The price: rotating copies and truncates, so lines written in 
 import os
 import re
 import shutil
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from outlive.engine.processes import spawn
 
 MAX_BYTES = 4_000_000
 KEPT = 3
@@ -44,11 +48,13 @@ class LogFile:
             older = self._kept(number - 1)
             if older.exists():
                 older.replace(self._kept(number))
-        with self.path.open("rb") as source, self._kept(1).open("wb") as target:
-            # A log that grew by gigabytes between two looks must not cost that much a second time.
-            source.seek(max(0, size - self.max_bytes))
-            shutil.copyfileobj(source, target)
-        os.truncate(self.path, 0)
+        try:
+            with self.path.open("rb") as source, self._kept(1).open("wb") as target:
+                # A log that grew by gigabytes between two looks must not cost that much a second time.
+                source.seek(max(0, size - self.max_bytes))
+                shutil.copyfileobj(source, target)
+        finally:
+            os.truncate(self.path, 0)  # also where nothing can be kept: a full disk is no place for a large log
         return True
 
     def tail(self, *, lines: int = 8, since: int = 0) -> str:
@@ -77,3 +83,12 @@ class LogFile:
 
     def _kept(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
+
+
+async def spawn_logged(command: Sequence[str], *, environment: Mapping[str, str], log: LogFile) -> Process:
+    """Start a child that ends with this process, writes to a log, and leaves its files to their owner alone."""
+    output = log.open()
+    try:
+        return await spawn(command, environment=environment, output=output, dies_with_parent=True, umask=0o077)
+    finally:
+        os.close(output)

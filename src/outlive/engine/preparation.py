@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from dataclasses import asdict, dataclass
 
 from outlive.engine.binary import (
@@ -18,9 +17,9 @@ from outlive.engine.carry import carry_rows, open_db, remove_db, schemas_differ
 from outlive.engine.connection import answers
 from outlive.engine.events import EngineCarried, OnEngineEvent, OrphanEnded, ignore_event
 from outlive.engine.home import Home, write_whole
-from outlive.engine.logfile import LogFile
+from outlive.engine.logfile import LogFile, spawn_logged
 from outlive.engine.ports import LOOPBACK, free_port
-from outlive.engine.processes import end, end_stranger, spawn, wait_ready
+from outlive.engine.processes import end_stranger, wait_ready
 from outlive.errors import EngineFailed
 
 ORPHAN_GRACE = 10.0  # seconds for each of SIGTERM and SIGKILL
@@ -129,17 +128,16 @@ async def _make_template(home: Home, binary: Binary) -> None:
         binary, db=db, ports=ports, synchronous="normal", closed_host=f"{CLOSED_HOST_PREFIX}template"
     )
     log = LogFile(home.logs / "engine.log")
-    log_start, output = log.size(), log.open()
-    try:
-        process = await spawn(command, environment=engine_environment(), output=output, dies_with_parent=True)
-    finally:
-        os.close(output)
+    log_start = log.size()
+    process = await spawn_logged(command, environment=engine_environment(), log=log)
     try:
         await wait_ready(process, lambda: answers(f"{LOOPBACK}:{ports.grpc}"), patience=TEMPLATE_TIMEOUT)
     except TimeoutError as error:
         raise EngineFailed(f"the server did not start on an empty file within {TEMPLATE_TIMEOUT:.0f} s.") from error
     finally:
-        status = await end(process, grace=ORPHAN_GRACE)
+        if process.returncode is None:
+            process.kill()  # its file is complete, and SQLite brings in the WAL; a stop in order takes another second
+        status = await process.wait()
     if not db.exists():
         raise EngineFailed(f"the server made no file of its own (status {status}): {log.gist(since=log_start)}")
 

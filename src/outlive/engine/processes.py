@@ -42,6 +42,7 @@ async def spawn(
     output: int,
     dies_with_parent: bool = False,
     pass_fds: Sequence[int] = (),
+    umask: int = -1,
 ) -> asyncio.subprocess.Process:
     """Start a child in a session of its own, so that Ctrl-C on the terminal reaches only its parent.
 
@@ -50,6 +51,7 @@ async def spawn(
         output: Descriptor for both standard output and standard error.
         dies_with_parent: The kernel kills it when this process ends, however it ends (Linux only; more precisely,
             when the thread ends that called this).
+        umask: For the files that it creates; -1 leaves it this process's.
     """
     if dies_with_parent and sys.platform == "linux":
         launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), str(int(signal.SIGKILL))]
@@ -62,7 +64,7 @@ async def spawn(
         stderr=output,
         pass_fds=pass_fds,
         start_new_session=True,
-        umask=0o077,
+        umask=umask,
     )
 
 

@@ -1,6 +1,7 @@
 """The engine of one machine: Temporal's dev server as a supervised child process on the project's own file."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from outlive.engine.binary import CLOSED_HOST_PREFIX, Binary, Ports, engine_environment, find_binary, start_command
+from outlive.engine.carry import DAMAGE_MEND
 from outlive.engine.connection import answers, answers_to_host, set_retention
 from outlive.engine.events import (
     EngineDied,
@@ -19,10 +21,10 @@ from outlive.engine.events import (
     ignore_event,
 )
 from outlive.engine.home import EngineState, Home
-from outlive.engine.logfile import LogFile
+from outlive.engine.logfile import LogFile, spawn_logged
 from outlive.engine.ports import LOOPBACK, free_port, is_free
 from outlive.engine.preparation import end_orphans, prepare_file, record_version
-from outlive.engine.processes import end, spawn, wait_ready
+from outlive.engine.processes import end, wait_ready
 from outlive.errors import EngineFailed
 from outlive.settings import Settings
 
@@ -33,6 +35,7 @@ LOG_LOOK = 2.0  # seconds between two looks at the size of the log
 QUICK_DEATH = 10.0  # seconds: an engine that lived longer was well, and so was one that answered and was then killed
 QUICK_DEATHS_ALLOWED = 5
 RESTART_PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before the first, second, … restart after quick deaths
+DAMAGE_WORDS = ("malformed", "not a database", "no such table")
 PORT_ATTEMPTS = 3
 PORT_TAKEN = "address already in use"
 PORT_MEND = "Stop what listens there, or choose another port with OUTLIVE_PORT."
@@ -90,16 +93,24 @@ class EngineServer:
             EngineFailed: Where the program is missing, its file cannot be used, or it does not come up; with the
                 end of its log.
         """
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> EngineState:
         self.home.create()
         binary = await find_binary(self._binary_path)
-        for pid in await end_orphans(self.home, on_event=self._on_event):
-            self._log_line(f"engine {pid} of an earlier owner ended")
+        await end_orphans(self.home, on_event=self._on_event)
         await prepare_file(self.home, binary, on_event=self._on_event)
         await self._start_on_free_ports(binary)
         record_version(self.home, binary)
         await set_retention(self.address, timedelta(days=self._settings.retention_days))
         self._failure = asyncio.get_running_loop().create_future()
-        self._tasks = [asyncio.create_task(self._keep_alive(binary)), asyncio.create_task(self._keep_log_small())]
+        keeper = asyncio.create_task(self._keep_alive(binary))
+        keeper.add_done_callback(self._note_end)
+        self._tasks = [keeper, asyncio.create_task(self._keep_log_small())]
         return self._started()
 
     async def stop(self) -> None:
@@ -120,11 +131,7 @@ class EngineServer:
         return await asyncio.shield(self._failure)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(
@@ -159,8 +166,6 @@ class EngineServer:
         began = time.monotonic()
         if not is_free(ports.grpc):
             raise EngineFailed(f"Port {ports.grpc}: {PORT_TAKEN}. {PORT_MEND}")
-        self._log.rotate_if_large()
-        log_start = self._log.size()
         command = start_command(
             binary,
             db=self.home.engine_db,
@@ -168,24 +173,32 @@ class EngineServer:
             synchronous=self._settings.synchronous,
             closed_host=self._closed_host,
         )
-        output = self._log.open()
         try:
-            process = await spawn(command, environment=engine_environment(), output=output, dies_with_parent=True)
-        finally:
-            os.close(output)
-        self._process = process
-        self.state = _state(ports, process.pid, binary)
-        self.home.write_state(self.state)
+            self._log.rotate_if_large()
+            log_start = self._log.size()
+            process = await spawn_logged(command, environment=engine_environment(), log=self._log)
+            self._process = process
+            self._record(_state(ports, process.pid, binary))
+        except OSError as error:
+            raise EngineFailed(f"The engine could not be started: {error}.") from error
         await self._until_ready(process, log_start)
         self._on_event(
             EngineStarted(
-                address=self.state.address,
-                ui_address=self.state.ui_address,
+                address=self.address,
+                ui_address=self.ui_address,
                 pid=process.pid,
                 seconds=time.monotonic() - began,
                 restarts=self._restarts,
             )
         )
+
+    def _record(self, state: EngineState) -> None:
+        is_restart, self.state = self.state is not None, state
+        try:
+            self.home.write_state(state)
+        except OSError:
+            if not is_restart:
+                raise  # a full disk must not keep an engine from coming back: its address is recorded already
 
     async def _until_ready(self, process: asyncio.subprocess.Process, log_start: int) -> None:
         try:
@@ -226,27 +239,32 @@ class EngineServer:
                 is_ready = True
 
     def _give_up(self, status: int) -> None:
-        error = EngineFailed(self._reason(f"died {QUICK_DEATHS_ALLOWED + 1} times in a row, last with {status}", 0))
+        what = f"died {QUICK_DEATHS_ALLOWED + 1} times in a row, last with status {status}"
+        error = EngineFailed(self._reason(what, 0))
+        self._fail(error)
         self._on_event(EngineGivenUp(reason=str(error)))
+
+    def _note_end(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()):
+            failure = EngineFailed(f"The engine is no longer looked after: {error!r}.")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def _fail(self, error: EngineFailed) -> None:
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(error)
 
     async def _keep_log_small(self) -> None:
         while True:
             await asyncio.sleep(LOG_LOOK)
-            await asyncio.to_thread(self._log.rotate_if_large)
+            with contextlib.suppress(OSError):  # looked at again in a moment
+                await asyncio.to_thread(self._log.rotate_if_large)
 
     def _reason(self, what: str, log_start: int) -> str:
         gist = self._log.gist(since=log_start)
         said = f" It said:\n{gist}" if gist else ""
-        return f"The engine on {str(self.home.engine_db)!r} {what}; its log is {str(self._log.path)!r}.{said}"
-
-    def _log_line(self, text: str) -> None:
-        descriptor = self._log.open()
-        try:
-            os.write(descriptor, f"outlive: {text}\n".encode())
-        finally:
-            os.close(descriptor)
+        mend = f"\n{DAMAGE_MEND}" if any(word in gist for word in DAMAGE_WORDS) else ""
+        return f"The engine on {str(self.home.engine_db)!r} {what}; its log is {str(self._log.path)!r}.{said}{mend}"
 
 
 def _state(ports: Ports, pid: int, binary: Binary) -> EngineState:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
@@ -241,7 +241,7 @@ def _document_row(number: int, position: int, entry: NewDocument) -> dict[str, A
         "batch": number,
         "position": position,
         "uri": entry.uri,
-        "uri_key": uri_key(entry.uri, entry.text),
+        "uri_key": uri_key(entry.address or entry.uri, entry.text),
         "text": entry.text,
         "fields": json.dumps(entry.fields, ensure_ascii=False) if entry.fields else None,
         "cause": entry.cause,
@@ -300,13 +300,13 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
     ).all()
     earlier = connection.execute(
         select(
-            func.count().label("documents"),
-            func.coalesce(func.sum(begun.c.times - 1), 0).label("again"),
+            func.coalesce(func.sum(case((begun.c.times > 0, 1), else_=0)), 0).label("documents"),
+            func.coalesce(func.sum(case((begun.c.times > 1, begun.c.times - 1), else_=0)), 0).label("again"),
             func.coalesce(func.sum(begun.c.earlier_calls), 0).label("calls"),
             func.coalesce(func.sum(begun.c.earlier_input_tokens), 0).label("input_tokens"),
             func.coalesce(func.sum(begun.c.earlier_output_tokens), 0).label("output_tokens"),
             func.coalesce(func.sum(begun.c.earlier_usd_nanos), 0).label("usd_nanos"),
-        ).where(begun.c.batch == record.number, begun.c.times > 0)
+        ).where(begun.c.batch == record.number)
     ).one()
     recorded = sum(row.documents for row in sums)
     return Progress(

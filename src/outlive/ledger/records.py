@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from outlive.contracts.batches import BatchSpec
+from outlive.errors import BatchError
 
 
 class BatchState(StrEnum):
@@ -47,15 +48,32 @@ class BatchRecord:
         return self.document_count - self.duplicate_count
 
 
+def require_same(found: BatchRecord, spec: BatchSpec) -> None:
+    """Make sure that a batch is the one that was meant.
+
+    Raises:
+        BatchError: If what decides its answers differs.
+    """
+    for name in ("function", "source", "model", "instruction", "output_schema"):
+        before, now = getattr(found.spec, name), getattr(spec, name)
+        if before != now:
+            raise BatchError(
+                f"Batch {found.batch_id!r} exists with another {name.replace('_', ' ')}: {before!r}, not {now!r}. "
+                "Choose another id."
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewDocument:
     """One entry of a source, to be written down.
 
     Attributes:
+        address: What is equal for two ways to write one address; the ``uri`` itself, if left out.
         cause: Set, with the reason, where the entry itself is at fault.
     """
 
     uri: str
+    address: str | None = None
     text: str | None = None
     fields: Mapping[str, Any] | None = None
     cause: str | None = None

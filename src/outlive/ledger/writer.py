@@ -23,6 +23,9 @@ LONGEST_RETRY_SECONDS = 5.0
 Statement = Callable[[Connection, list[tuple[object, ...]]], None]
 """Writes rows of one kind in the open transaction."""
 
+Queued = tuple[int, tuple[object, ...], "asyncio.Future[None]"]
+"""Kind and row, and what its writer waits for."""
+
 
 class GroupCommit:
     """Writes rows in the order of their kinds, and tells each caller once its rows are on disk.
@@ -35,9 +38,7 @@ class GroupCommit:
         self._engine = engine.execution_options(outlive_writes=True)
         self._statements = list(statements)
         self._kinds = {statement: number for number, statement in enumerate(self._statements)}
-        self._queue: queue.SimpleQueue[tuple[int, tuple[object, ...], asyncio.Future[None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._loop = asyncio.get_running_loop()
         self.trouble: str | None = None
@@ -72,7 +73,7 @@ class GroupCommit:
             if group:
                 self._commit(group)
 
-    def _next_group(self) -> list[tuple[int, tuple[object, ...], asyncio.Future[None]]] | None:
+    def _next_group(self) -> list[Queued] | None:
         first = self._queue.get()
         if first is None:
             return None
@@ -88,17 +89,12 @@ class GroupCommit:
                 return group
             group.append(item)
 
-    def _commit(self, group: list[tuple[int, tuple[object, ...], asyncio.Future[None]]]) -> None:
-        by_kind: dict[int, list[tuple[object, ...]]] = defaultdict(list)
-        for kind, row, _ in group:
-            by_kind[kind].append(row)
+    def _commit(self, group: list[Queued]) -> None:
         futures = [done for _, _, done in group]
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                with self._engine.begin() as connection:
-                    for kind in sorted(by_kind):
-                        self._statements[kind](connection, by_kind[kind])
+                self._write_together(group)
             except OperationalError as error:
                 if self._closing.is_set():
                     self._settle(futures, LedgerError(f"The ledger was closed while it could not write: {error.orig}."))
@@ -106,12 +102,31 @@ class GroupCommit:
                 self._report_trouble(str(error.orig))
                 self._closing.wait(pause)
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the edge of the thread: a row that no database takes, such as broken text
+                self._refuse(group, error)
+                return
             else:
                 if self.trouble is not None:
                     self.trouble = None
                     self._tell(self._untroubled.set)
                 self._settle(futures, None)
                 return
+
+    def _write_together(self, group: list[Queued]) -> None:
+        by_kind: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+        for kind, row, _ in group:
+            by_kind[kind].append(row)
+        with self._engine.begin() as connection:
+            for kind in sorted(by_kind):
+                self._statements[kind](connection, by_kind[kind])
+
+    def _refuse(self, group: list[Queued], error: Exception) -> None:
+        """Fail the one row that cannot be written; where there are more, find out which one it is."""
+        if len(group) > 1:
+            for item in group:
+                self._commit([item])
+            return
+        self._settle([group[0][2]], LedgerError(f"The ledger cannot hold a row: {error}"))
 
     def _report_trouble(self, reason: str) -> None:
         if self.trouble != reason:

@@ -15,9 +15,11 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model, parse_model_id
+from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers import Provider, infer_provider_class
+from pydantic_ai.settings import ModelSettings
 
 from outlive.errors import ModelUnusable
 from outlive.models.keys import key_variables
@@ -26,6 +28,7 @@ from outlive.models.transport import LeanOpenAI, Transport
 _OLLAMA_ADDRESS = "http://127.0.0.1:11434/v1"
 _MOST_PREPARED = 256
 _CHECK_SECONDS = 10.0
+_CLAUDE_ANSWER_TOKENS = 16_000
 
 
 class ChatModel(OpenAIChatModel):
@@ -81,11 +84,17 @@ def build(name: str, transport: Transport) -> Model[Any]:
         ) from error
     except (UserError, openai.OpenAIError) as error:
         raise ModelUnusable(f"The model {name!r} cannot be used: {_first_sentence(error)}") from error
-    return _with_whole_streams(model, model_name, provider)
+    return _fitted(model, model_name, provider)
 
 
-def _with_whole_streams(model: Model[Any], model_name: str, provider: Provider[Any]) -> Model[Any]:
-    """Return the model with a profile that takes a stream without its end for an error."""
+def _fitted(model: Model[Any], model_name: str, provider: Provider[Any]) -> Model[Any]:
+    """Return the model with what a batch needs.
+
+    A stream without its end is an error. Claude's answers have a limit that needs no stream: Pydantic AI would ask
+    for the model's largest output, which Anthropic gives only as a stream, at several times the CPU.
+    """
+    if type(model) is AnthropicModel:
+        return AnthropicModel(model_name, provider=provider, settings=ModelSettings(max_tokens=_CLAUDE_ANSWER_TOKENS))
     if not isinstance(model, OpenAIChatModel):
         return model
     profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)

@@ -45,6 +45,7 @@ from outlive.models.prices import Prices
 _TOOL = "final_result"
 _MOST_PARAMETERS = 256
 _LONGEST_REASON = 400
+_WHOLE = frozenset({"stop", "tool_call"})
 
 
 class Retry(Exception):
@@ -115,15 +116,16 @@ class Exchange:
         return known
 
     def _answer(self, response: ModelResponse, output: Output) -> Answer:
-        finish_reason = response.finish_reason or "stop"
+        finish_reason = response.finish_reason
         if finish_reason == "content_filter":
             raise CallRejected(Cause.REJECTED, f"{self.name} refused to answer: its content filter stopped it.")
         if self._is_chat and not (response.provider_details or {}).get("finish_reason"):
-            finish_reason = "length"  # Pydantic AI takes a missing end for 'stop'; we do not
+            finish_reason = None  # Pydantic AI takes a missing end for 'stop'; we do not
         if finish_reason == "error":
             raise Retry(f"{self.name} ended its answer with an error.")
         text = _text(response.parts, output)
-        if not text.strip() and finish_reason != "length":
+        is_whole = finish_reason in _WHOLE
+        if is_whole and not text.strip():
             raise Retry(f"{self.name} gave an empty answer.")
         usage = response.usage
         return Answer(
@@ -139,20 +141,25 @@ class Exchange:
             if usage.input_tokens or usage.output_tokens
             else None,
             model=self.name,
-            finish_reason="length" if finish_reason == "length" else "stop",
+            finish_reason="stop" if is_whole else "length",
         )
 
 
 def _messages(request: Request) -> list[ModelMessage]:
-    messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=request.text)])]
+    messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=_sendable(request.text))])]
     for turn in request.turns:
-        messages.append(ModelResponse(parts=[TextPart(content=turn.answer)]))
-        messages.append(ModelRequest(parts=[UserPromptPart(content=turn.complaint)]))
+        messages.append(ModelResponse(parts=[TextPart(content=_sendable(turn.answer))]))
+        messages.append(ModelRequest(parts=[UserPromptPart(content=_sendable(turn.complaint))]))
     return messages
 
 
+def _sendable(text: str) -> str:
+    """Return the text with lone surrogates, which JSON in UTF-8 cannot hold, as question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _parameters(model: Model[Any], output: Output, instruction: str | None) -> ModelRequestParameters:
-    parts = [InstructionPart(content=instruction)] if instruction else []
+    parts = [InstructionPart(content=_sendable(instruction))] if instruction else []
     if output.schema is None:
         return ModelRequestParameters(instruction_parts=parts)
     profile = model.profile

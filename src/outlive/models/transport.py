@@ -122,6 +122,8 @@ class LeanCompletions(AsyncCompletions):
                 **parameters,
             )
         body = {name: value for name, value in parameters.items() if not isinstance(value, Omit | NotGiven)}
+        if isinstance(stream, bool):
+            body["stream"] = stream
         if extra_body:
             body.update(extra_body)
         headers = {**self._headers, **extra_headers} if extra_headers else self._headers

@@ -15,8 +15,9 @@ import argparse
 import asyncio
 import mimetypes
 import random
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -38,10 +39,15 @@ ENDLESS_PAUSE_SECONDS = 0.002
 
 @dataclass(slots=True)
 class PathCount:
-    """How often one path was asked for, and how often its answer was sent to the last byte."""
+    """How often one path was asked for, when last, and how often its answer was sent to the last byte.
+
+    Attributes:
+        last_begun: Seconds since the epoch.
+    """
 
     begun: int = 0
     completed: int = 0
+    last_begun: float = 0.0
 
 
 def generated_document(number: int) -> str:
@@ -86,6 +92,7 @@ class DocumentServer(LoopbackServer):
             return self._counted(request.query.get("documents"))
         count = self.counts.setdefault(request.path, PathCount())
         count.begun += 1
+        count.last_begun = time.time()
         if self.latency:
             await asyncio.sleep(self.latency)
         response = await self._respond(request)
@@ -106,9 +113,7 @@ class DocumentServer(LoopbackServer):
         }
         if wanted:
             totals["by_path"] = {
-                path: [count.begun, count.completed]
-                for path, count in counts.items()
-                if count.begun > 1 or wanted == "all"
+                path: asdict(count) for path, count in counts.items() if count.begun > 1 or wanted == "all"
             }
         return json_response(totals)
 

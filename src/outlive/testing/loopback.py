@@ -29,22 +29,23 @@ class LoopbackServer:
     """
 
     def __init__(self, handler: Handler, *, port: int = 0) -> None:
-        self._runner = web.ServerRunner(
-            web.Server(handler, request_factory=_request, handler_cancellation=True, access_log=None)
-        )
+        self._handler = handler
         self._port = port
+        self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> Self:
+        served = web.Server(self._handler, request_factory=_request, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(served, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=2048)
-        await site.start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=2048).start()
         self._port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     @property
     def address(self) -> str:

@@ -153,6 +153,8 @@ class Supervisor:
             EngineOwned: Where another process owns the state folder.
             EngineFailed: Where the engine does not start.
         """
+        folder = Path.cwd()
+        seen = self._look(folder) if self._reload else {}  # before the workers read them: no change goes unseen
         try:
             if self._cluster:
                 await self._stack.enter_async_context(self.home.own(shared=True))
@@ -167,7 +169,7 @@ class Supervisor:
             self._tasks = [asyncio.create_task(slot.keep_alive()) for slot in self._slots]
             self._tasks.append(asyncio.create_task(self._keep_logs_small()))
             if self._reload:
-                self._tasks.append(asyncio.create_task(self._watch_sources()))
+                self._tasks.append(asyncio.create_task(self._watch_sources(folder, seen)))
         except BaseException:
             await self.stop()
             raise
@@ -231,9 +233,7 @@ class Supervisor:
             for slot in self._slots:
                 await asyncio.to_thread(slot.log.rotate_if_large)
 
-    async def _watch_sources(self) -> None:
-        folder = Path.cwd()
-        seen = self._look(folder)
+    async def _watch_sources(self, folder: Path, seen: Stamps) -> None:
         while True:
             await asyncio.sleep(SOURCE_LOOK)
             now = await asyncio.to_thread(self._look, folder)

@@ -1,6 +1,7 @@
 """The master plan of a batch: which windows are in flight. It never sees a document."""
 
 import asyncio
+from dataclasses import replace
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -39,6 +40,8 @@ class BatchWorkflow:
     async def run(self, batch: BatchInput) -> BatchSummary:
         """Work all windows through, then whatever is still missing."""
         try:
+            if workflow.info().continued_run_id is None:  # begun anew, maybe after a pause or cancellation
+                await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="running"))
             await self._work_windows()
             while (missing := await calls.count_missing(batch.batch_id)).count:
                 self._next_window = missing.first // batch.window_size
@@ -111,7 +114,8 @@ class BatchWorkflow:
             report = await calls.work_window(
                 WindowInput(
                     batch_id=self._batch.batch_id, start=start, stop=stop, windows_in_flight=self._windows_in_flight
-                )
+                ),
+                self._batch.heartbeat_timeout_seconds,
             )
         except ActivityError as error:
             self._again.append(window)
@@ -140,12 +144,9 @@ class BatchWorkflow:
         await workflow.wait_condition(lambda: not self._open and workflow.all_handlers_finished())
         first = min([*self._again, self._next_window])
         workflow.continue_as_new(
-            BatchInput(
-                batch_id=self._batch.batch_id,
-                document_count=self._batch.document_count,
-                window_size=self._batch.window_size,
+            replace(
+                self._batch,
                 windows_in_flight=self._windows_in_flight,
-                windows_per_run=self._batch.windows_per_run,
                 next_window=first,
                 paused=self._paused,
                 pause_reason=self._pause_reason,

@@ -1,5 +1,7 @@
 """The only place where activities are scheduled: one typed function each, by name."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
@@ -7,14 +9,17 @@ from outlive.names import COUNT_MISSING, MARK_BATCH, WORK_WINDOW
 from outlive.workflows import policies
 
 
-def work_window(window: WindowInput) -> "workflow.ActivityHandle[WindowReport]":
+def work_window(
+    window: WindowInput, heartbeat_timeout_seconds: float | None = None
+) -> "workflow.ActivityHandle[WindowReport]":
     """Begin one window. Cancelling the handle lets the documents in flight finish, then yields the report."""
+    silence = None if heartbeat_timeout_seconds is None else timedelta(seconds=heartbeat_timeout_seconds)
     return workflow.start_activity(
         WORK_WINDOW,
         window,
         result_type=WindowReport,
         start_to_close_timeout=policies.WINDOW_TIMEOUT,
-        heartbeat_timeout=policies.WINDOW_HEARTBEAT_TIMEOUT,
+        heartbeat_timeout=silence or policies.WINDOW_HEARTBEAT_TIMEOUT,
         retry_policy=policies.WINDOW_RETRIES,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=f"documents {window.start:,} to {window.stop - 1:,}",

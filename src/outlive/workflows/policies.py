@@ -6,10 +6,11 @@ from temporalio.common import RetryPolicy
 
 WINDOW_TIMEOUT = timedelta(days=7)  # a window's length is its documents'; heartbeats, not this, tell that it is alive
 WINDOW_HEARTBEAT_TIMEOUT = timedelta(seconds=8)  # a dead worker's window goes on elsewhere within 10 s
-WINDOW_RETRIES = (
-    RetryPolicy(  # unlimited: a window fails only when a worker died or cannot serve it, and both are mended
-        initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
-    )
+WINDOW_RETRIES = RetryPolicy(
+    # unlimited: a window fails only when a worker died or cannot serve it, and both are mended; never slower, since a
+    # window that has lost its worker ten times is to go on within 10 s of the eleventh death too
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(seconds=2),
 )
 
 LEDGER_TIMEOUT = timedelta(minutes=5)  # counting over millions of rows takes seconds; a full disk is waited out

@@ -16,13 +16,15 @@ from temporalio.client import (
 )
 
 from engines import Counting, Notes, counting_worker, settings_for, until
+from outlive.engine.backup import back_up, restore
+from outlive.engine.binary import find_binary
 from outlive.engine.carry import carry_rows
 from outlive.engine.connection import answers, connect, result_of
 from outlive.engine.events import EngineCarried
 from outlive.engine.home import Home
 from outlive.engine.logfile import LogFile
 from outlive.engine.ports import free_port
-from outlive.engine.preparation import FileVersion, read_version, write_version
+from outlive.engine.preparation import FileVersion, prepare_file, read_version, write_version
 from outlive.engine.processes import end, spawn
 from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed
@@ -86,36 +88,34 @@ async def test_a_run_in_flight_on_an_old_file_finishes_on_the_new_server(tmp_pat
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_a_file_of_a_newer_server_is_carried_back_as_long_as_nothing_would_be_lost(tmp_path, old_binary):
-    home, settings = Home(tmp_path / ".outlive"), settings_for(tmp_path / ".outlive")
-    async with EngineServer(home, settings):
-        client = await connect_alone(settings.port)
-        await client.start_workflow("Nobody", id="kept", task_queue="nobody")
-    template = Home(tmp_path / "template")
+async def test_a_file_of_a_newer_server_is_carried_back_as_long_as_nothing_would_be_lost(
+    tmp_path, old_binary, engine, client, task_queue
+):
+    await client.start_workflow("Nobody", id=task_queue, task_queue=task_queue)
+    home, template = await copy_of(engine.home, tmp_path), Home(tmp_path / "template")
     template.create()
-    await end(await start_old(old_binary, template, settings.port), grace=10)
+    port = free_port()
+    await end(await start_old(old_binary, template, port), grace=10)
     carry_rows(home.engine_db, template.engine_db, kept=home.path / "kept.db")
 
-    old = await start_old(old_binary, home, settings.port)
+    old = await start_old(old_binary, home, port)
     try:
-        description = await (await connect_alone(settings.port)).get_workflow_handle("kept").describe()
+        carried = await Client.connect(f"127.0.0.1:{port}")
+        description = await carried.get_workflow_handle(task_queue).describe()
     finally:
         await end(old, grace=10)
-    assert description.id == "kept"
+    assert description.id == task_queue
 
 
-async def test_an_unknown_version_of_the_same_layout_is_recorded_and_nothing_copied(tmp_path):
-    home, settings, events = Home(tmp_path / ".outlive"), settings_for(tmp_path / ".outlive"), []
-    async with EngineServer(home, settings):
-        pass
-    version = read_version(home)
+async def test_an_unknown_version_of_the_same_layout_is_started_on_as_it_is(tmp_path, engine):
+    home, events = await copy_of(engine.home, tmp_path), []
     write_version(home, None)
+    before = home.engine_db.read_bytes()
 
-    async with EngineServer(home, settings, on_event=events.append):
-        pass
+    await prepare_file(home, await find_binary(), on_event=events.append)
 
-    assert read_version(home) == version
-    assert not [event for event in events if isinstance(event, EngineCarried)]
+    assert home.engine_db.read_bytes() == before
+    assert events == []
     assert not [*home.path.glob("*template*"), *home.path.glob("*.carrying*")]
 
 
@@ -168,5 +168,8 @@ async def create_schedule(client: Client, task_queue: str) -> None:
     await handle.delete()
 
 
-async def connect_alone(port: int) -> Client:
-    return await Client.connect(f"127.0.0.1:{port}")
+async def copy_of(home: Home, folder: Path) -> Home:
+    copy = Home(folder / ".outlive")
+    await back_up(home, folder / "backup")
+    await restore(copy, folder / "backup")
+    return copy

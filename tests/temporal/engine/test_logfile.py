@@ -1,6 +1,8 @@
 import os
 import sys
 
+import pytest
+
 from engines import until
 from outlive.engine.logfile import LogFile
 from outlive.engine.processes import end, spawn
@@ -50,3 +52,22 @@ def test_the_tail_of_a_log_starts_where_the_process_started(tmp_path):
     assert log.tail(since=start) == "one\ntwo"
     assert log.tail(lines=1) == "two"
     assert LogFile(tmp_path / "missing.log").tail() == ""
+
+
+def test_a_log_that_cannot_be_kept_is_emptied_all_the_same(tmp_path):
+    log = LogFile(tmp_path / "engine.log", max_bytes=1_000, kept=1)
+    log.path.write_bytes(b"x" * 5_000)
+    (tmp_path / "engine.log.1").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        log.rotate_if_large()
+    assert log.size() == 0
+
+
+def test_the_gist_of_a_log_is_the_lines_that_say_what_went_wrong(tmp_path):
+    log = LogFile(tmp_path / "engine.log")
+    log.path.write_text("banner\npanic: address already in use\n" + "goroutine 1\n" * 50)
+    assert log.gist() == "panic: address already in use"
+
+    log.path.write_text("one\ntwo\n")
+    assert log.gist() == "one\ntwo"

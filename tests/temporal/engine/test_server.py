@@ -1,6 +1,8 @@
 import asyncio
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from engines import settings_for, until
+from outlive.engine.backup import back_up, restore
+from outlive.engine.binary import find_engines
 from outlive.engine.connection import connect, read_retention
 from outlive.engine.home import Home
 from outlive.engine.ports import LOWEST, free_port, is_free
@@ -115,22 +119,30 @@ async def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path, cont
     assert home.engine_db.read_bytes() == content
 
 
-async def test_a_truncated_file_is_named_with_the_way_back(tmp_path):
-    home, settings = Home(tmp_path / ".outlive"), settings_for(tmp_path / ".outlive")
-    async with EngineServer(home, settings):
-        pass
-    for side in home.path.glob("engine.db-*"):
-        side.unlink()
-    size = home.engine_db.stat().st_size
+async def test_a_truncated_file_is_named_with_the_way_back(tmp_path, engine):
+    home = Home(tmp_path / ".outlive")
+    await back_up(engine.home, tmp_path / "backup")
+    await restore(home, tmp_path / "backup")
     with home.engine_db.open("r+b") as file:
-        file.truncate(size // 2)
+        file.truncate(home.engine_db.stat().st_size // 2)
 
-    server = EngineServer(home, settings)
-    try:
-        with pytest.raises(EngineFailed, match=r"engine\.db"):
-            await server.start()
-    finally:
-        await server.stop()
+    with pytest.raises(EngineFailed, match=r"(?s)engine\.db.*malformed.*outlive engine restore"):
+        await EngineServer(home, settings_for(home.path)).start()
+    assert await find_engines(home.engine_db) == []
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "CREATE TABLE namespaces (partition_id INT PRIMARY KEY)"])
+async def test_a_file_whose_first_start_was_killed_halfway_is_completed(tmp_path, statement):
+    home, settings = Home(tmp_path / ".outlive"), settings_for(tmp_path / ".outlive")
+    home.create()
+    with closing(sqlite3.connect(home.engine_db)) as db:
+        db.execute(statement)
+
+    async with home.own(), EngineServer(home, settings):
+        client = await connect(settings)
+        handle = await client.start_workflow("Nobody", id="first", task_queue="nobody")
+
+        assert (await handle.describe()).id == "first"
 
 
 async def test_a_missing_program_is_an_error_that_says_what_to_install(tmp_path):

@@ -108,7 +108,9 @@ def test_parquet_has_types_and_exact_money(tmp_path):
     path = tmp_path / "out.parquet"
     with open_sink(path) as sink:
         sink.write([failed(0)])
-        sink.write([done(1, {"n": 1, "x": 1, "b": True, "s": "t", "l": [1]}, usd=Decimal("0.123456789"), duplicate_of=0)])
+        sink.write(
+            [done(1, {"n": 1, "x": 1, "b": True, "s": "t", "l": [1]}, usd=Decimal("0.123456789"), duplicate_of=0)]
+        )
         sink.write([done(2, {"n": None, "x": 0.5, "b": False, "s": None, "l": None})])
 
     table = pq.read_table(path)
@@ -145,7 +147,8 @@ def test_no_rows_make_a_file_that_can_be_read(tmp_path, ending):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+2", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '=HYPERLINK("http://x","y")']
+    "text",
+    ["=1+2", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '=HYPERLINK("http://x","y")'],
 )
 def test_a_spreadsheet_runs_nothing_that_a_document_says(tmp_path, text):
     with open_sink(tmp_path / "out.csv") as sink:
@@ -153,7 +156,7 @@ def test_a_spreadsheet_runs_nothing_that_a_document_says(tmp_path, text):
 
     with (tmp_path / "out.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
-    assert f"'{text}" in cells
+    assert f"'{text}".replace("\r", "\n") in cells
     assert not any(cell.startswith(tuple("=+-@\t\r\n\uff1d")) for cell in cells)
 
 
@@ -170,9 +173,14 @@ def test_numbers_and_plain_texts_are_left_alone(tmp_path, text):
 def test_an_exception_leaves_what_was_there_and_nothing_else(tmp_path, ending):
     path = tmp_path / f"out.{ending}"
     path.write_text("of yesterday")
-    with pytest.raises(RuntimeError), open_sink(path) as sink:
-        sink.write([done(number, {"a": 1}) for number in range(2000)])
-        raise RuntimeError
+
+    def break_off() -> None:
+        with open_sink(path) as sink:
+            sink.write([done(number, {"a": 1}) for number in range(2000)])
+            sink.write([done(2000, 1 / 0)])
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
 
     assert path.read_text() == "of yesterday"
     assert [item.name for item in tmp_path.iterdir()] == [path.name]

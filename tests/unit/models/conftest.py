@@ -73,7 +73,7 @@ class Provider:
         return response
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
+        self.requests.append(await request.json() if request.can_read_body else {"path": request.path})
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         reply = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         self.in_flight += 1
@@ -85,7 +85,9 @@ class Provider:
 
     def texts(self) -> list[str]:
         """Return what the user messages of all calls said."""
-        return [message["content"] for body in self.requests for message in body["messages"] if message["role"] == "user"]
+        return [
+            message["content"] for body in self.requests for message in body["messages"] if message["role"] == "user"
+        ]
 
 
 @pytest.fixture
@@ -93,6 +95,9 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
     provider = Provider()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/chat/completions", provider.handle)
+    app.router.add_post("/v1/messages", provider.handle)
+    app.router.add_get("/v1/models/{name}", provider.handle)
+    app.router.add_post("/v1beta/models/{name}", provider.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -100,6 +105,8 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
     provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url.removesuffix("/v1"))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
     yield provider
     await runner.cleanup()
 

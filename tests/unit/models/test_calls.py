@@ -35,6 +35,12 @@ async def test_instruction_and_text_reach_the_model_apart(provider, models):
     ]
 
 
+async def test_a_text_that_is_not_quite_unicode_is_sent_all_the_same(provider, models):
+    await models.ask(Request(model=MODEL, text="naïve \ud83d 数", instruction="\udcff"))
+
+    assert provider.texts() == ["naïve ? 数"]
+
+
 async def test_an_unknown_price_is_none_and_never_zero(provider, models):
     provider.script = [provider.says("fine", model="house-blend-7b")]
 
@@ -273,7 +279,9 @@ async def test_reset_headers_stand_in_for_a_missing_retry_after(provider, models
 
 
 async def test_native_structured_output_sends_the_schema_and_returns_json(provider, models):
-    output = prepare_output({"type": "object", "title": "Size", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    output = prepare_output(
+        {"type": "object", "title": "Size", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    )
     provider.script = [provider.says({"n": 3})]
 
     answer = await models.ask(Request(model=MODEL, text="x", output=output))
@@ -282,24 +290,6 @@ async def test_native_structured_output_sends_the_schema_and_returns_json(provid
     sent = provider.requests[0]["response_format"]["json_schema"]
     assert sent["name"] == "Size"
     assert sent["schema"]["properties"] == {"n": {"type": "integer"}}
-
-
-async def test_a_model_without_native_output_answers_through_a_tool(provider, models, monkeypatch):
-    monkeypatch.setenv("VLLM_BASE_URL", provider.url)
-    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk")
-    call = {"id": "c1", "type": "function", "function": {"name": "final_result", "arguments": '{"n": 4}'}}
-    message = {"role": "assistant", "content": None, "tool_calls": [call]}
-    choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
-    provider.script = [provider.says("", choices=choices)]
-    output = prepare_output({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
-    model = "openrouter:some/model"
-    monkeypatch.setenv("OPENROUTER_API_KEY", "sk")
-    assert (await models.pydantic_ai_model(model)).profile["supports_json_schema_output"] is False
-
-    vllm = await models.ask(Request(model="vllm:plain", text="x", output=output))
-
-    assert vllm.text == '{"n": 4}'
-    assert provider.requests[0]["tools"][0]["function"]["name"] == "final_result"
 
 
 async def test_an_unknown_provider_is_unusable_before_anything_is_sent(models):

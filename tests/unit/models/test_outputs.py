@@ -1,5 +1,5 @@
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from outlive.models.outputs import TEXT, Misfit, prepare_output, schema_for_fiel
 
 
 class Inner(BaseModel):
-    day: datetime.date
+    day: dt.date
 
 
 class Model(BaseModel):
@@ -36,11 +36,15 @@ class Colour(enum.StrEnum):
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (Model, '{"name": "x", "inner": {"day": "2026-01-02"}}', Model(name="x", inner=Inner(day=datetime.date(2026, 1, 2)))),
+        (
+            Model,
+            '{"name": "x", "inner": {"day": "2026-01-02"}}',
+            Model(name="x", inner=Inner(day=dt.date(2026, 1, 2))),
+        ),
         (Data, '{"n": 1}', Data(n=1)),
         (Typed, '{"n": 1}', {"n": 1}),
         (list[str], '{"response": ["a"]}', ["a"]),
-        (list[Inner], '{"response": [{"day": "2026-01-02"}]}', [Inner(day=datetime.date(2026, 1, 2))]),
+        (list[Inner], '{"response": [{"day": "2026-01-02"}]}', [Inner(day=dt.date(2026, 1, 2))]),
         (Literal["a", "b"], '{"response": "a"}', "a"),
         (Colour, '{"response": "red"}', Colour.RED),
         (bool, '{"response": true}', True),

@@ -1,0 +1,157 @@
+"""Deaths at a named moment: a worker process that kills itself with -9, exactly where it hurts.
+
+For tests that prove a batch whole whatever dies. The product's own code knows nothing of it: the moments are seen
+through Temporal's interceptors and SQLAlchemy's events::
+
+    client = Fault(Moment.AFTER_COMMIT, occurrence=3).armed(await connect(settings))
+    await serve(client, app, settings, stop)  # killed right after the third commit of outcomes
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, NoReturn
+
+import temporalio.client
+import temporalio.worker
+from sqlalchemy import Connection, Engine, event
+
+from outlive.names import WORK_WINDOW
+
+
+class Moment(StrEnum):
+    """When a worker process dies."""
+
+    BEFORE_COMMIT = "before_commit"  # outcomes are in the open transaction
+    AFTER_COMMIT = "after_commit"  # outcomes are committed; neither the activity nor the engine has heard of it
+    HEARTBEAT = "heartbeat"  # a window is about to tell the engine that it lives
+    WINDOW_DONE = "window_done"  # all outcomes of a window are committed; its completion is not reported
+    CONTINUE_AS_NEW = "continue_as_new"  # a workflow run asks to be continued, and the engine has not heard of it
+    CONTINUED = "continued"  # the run that continues another one begins
+
+
+def kill_this_process() -> NoReturn:
+    """End this process as ``kill -9`` does: no handler, no flush, no goodbye."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError  # nobody survives that
+
+
+class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
+    """One death, at the n-th time that its moment comes in this process."""
+
+    def __init__(
+        self, moment: Moment, *, occurrence: int = 1, strike: Callable[[], object] = kill_this_process
+    ) -> None:
+        """Describe the death; nothing is armed.
+
+        Args:
+            occurrence: Which time, from 1.
+            strike: What happens then.
+        """
+        self.moment = moment
+        self._left = occurrence
+        self._strike = strike
+
+    def armed(self, client: temporalio.client.Client) -> temporalio.client.Client:
+        """Return a client whose workers in this process die at the moment."""
+        if self.moment in {Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT}:
+            _watch_commits(self)
+            return client
+        config = client.config()
+        config["interceptors"] = [*config["interceptors"], self]
+        return temporalio.client.Client(**config)
+
+    def reached(self, moment: Moment) -> None:
+        """Take note of a moment, and strike where it is the one."""
+        if moment is not self.moment:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._strike()
+
+    def intercept_activity(
+        self,
+        next: temporalio.worker.ActivityInboundInterceptor,  # noqa: A002 - Temporal's own name
+    ) -> temporalio.worker.ActivityInboundInterceptor:
+        """Watch windows."""
+        return _Windows(next, self)
+
+    def workflow_interceptor_class(
+        self,
+        input: temporalio.worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - Temporal's own name
+    ) -> type[temporalio.worker.WorkflowInboundInterceptor] | None:
+        """Watch runs."""
+        return type("WatchedRuns", (_Runs,), {"fault": self})
+
+
+class _Windows(temporalio.worker.ActivityInboundInterceptor):
+    def __init__(self, next: temporalio.worker.ActivityInboundInterceptor, fault: Fault) -> None:  # noqa: A002
+        super().__init__(next)
+        self._fault = fault
+
+    def init(self, outbound: temporalio.worker.ActivityOutboundInterceptor) -> None:
+        super().init(_Heartbeats(outbound, self._fault))
+
+    async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:  # noqa: A002
+        result = await super().execute_activity(input)
+        if getattr(input.fn, "__temporal_activity_definition").name == WORK_WINDOW:  # noqa: B009
+            self._fault.reached(Moment.WINDOW_DONE)
+        return result
+
+
+class _Heartbeats(temporalio.worker.ActivityOutboundInterceptor):
+    def __init__(self, next: temporalio.worker.ActivityOutboundInterceptor, fault: Fault) -> None:  # noqa: A002
+        super().__init__(next)
+        self._fault = fault
+
+    def heartbeat(self, *details: Any) -> None:
+        self._fault.reached(Moment.HEARTBEAT)
+        super().heartbeat(*details)
+
+
+class _Runs(temporalio.worker.WorkflowInboundInterceptor):
+    fault: Fault
+
+    def init(self, outbound: temporalio.worker.WorkflowOutboundInterceptor) -> None:
+        super().init(_Commands(outbound, self.fault))
+
+    async def execute_workflow(self, input: temporalio.worker.ExecuteWorkflowInput) -> Any:  # noqa: A002
+        from temporalio import workflow
+
+        if workflow.info().continued_run_id:
+            self.fault.reached(Moment.CONTINUED)
+        return await super().execute_workflow(input)
+
+
+class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
+    def __init__(self, next: temporalio.worker.WorkflowOutboundInterceptor, fault: Fault) -> None:  # noqa: A002
+        super().__init__(next)
+        self._fault = fault
+
+    def continue_as_new(self, input: temporalio.worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002
+        self._fault.reached(Moment.CONTINUE_AS_NEW)
+        super().continue_as_new(input)
+
+
+_HOLDS_OUTCOMES = "outlive_holds_outcomes"
+
+
+def _watch_commits(fault: Fault) -> None:
+    """Watch every commit of outcomes in this process."""
+
+    def executed(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if "INSERT INTO outcomes" in statement:
+            connection.info[_HOLDS_OUTCOMES] = True
+
+    def committing(connection: Connection) -> None:
+        if connection.info.get(_HOLDS_OUTCOMES):
+            fault.reached(Moment.BEFORE_COMMIT)
+
+    def returned(_driver_connection: object, record: Any) -> None:
+        if record.info.pop(_HOLDS_OUTCOMES, False):
+            fault.reached(Moment.AFTER_COMMIT)
+
+    event.listen(Engine, "after_cursor_execute", executed)
+    event.listen(Engine, "commit", committing)
+    event.listen(Engine, "checkin", returned)

@@ -1,0 +1,161 @@
+"""`outlive up`, `outlive engine` and `outlive doctor`, as a user runs them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from engines import is_running, settings_for, until
+from outlive.engine.home import Home
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder of one's own, with free ports for its engine."""
+    settings = settings_for(tmp_path / ".outlive")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OUTLIVE_PORT", str(settings.port))
+    monkeypatch.setenv("OUTLIVE_UI_PORT", str(settings.ui_port))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    return Home(tmp_path / ".outlive")
+
+
+async def begin(*arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "outlive.cli.main", *arguments, stdout=pipe, stderr=pipe
+    )
+
+
+async def outlive(*arguments: str) -> Answer:
+    process = await begin(*arguments)
+    out, err = await process.communicate()
+    return Answer(status=await process.wait(), out=out.decode(), err=err.decode())
+
+
+@asynccontextmanager
+async def up(*arguments: str):
+    process = await begin("up", *arguments)
+    lines: list[str] = []
+    try:
+        async for line in process.stdout:
+            lines.append(line.decode())
+            if lines[-1].startswith("Ready"):
+                break
+        yield process, "".join(lines)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+
+async def findings(*arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+    answer = await outlive("doctor", "--json", *arguments)
+    return answer.status, {finding["name"]: finding for finding in json.loads(answer.out)}
+
+
+async def test_up_says_where_everything_is_and_a_second_one_who_owns_it(project):
+    async with up("--workers", "0") as (process, said):
+        state = project.live_state()
+        second = await outlive("up")
+        status = await outlive("engine", "status")
+
+        assert state.address in said
+        assert state.ui_address in said
+        assert second.status == 2
+        assert f"process {process.pid}" in second.err
+        assert "Traceback" not in second.err
+        assert status.status == 0
+        assert state.address in status.out
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    assert not is_running(state.engine_pid)
+    assert (await outlive("engine", "status")).status == 1
+
+
+async def test_up_with_a_module_that_does_not_exist_starts_nothing(project):
+    answer = await outlive("up", "nowhere:app")
+
+    assert answer.status == 2
+    assert "No module 'nowhere'" in answer.err
+    assert not project.path.exists()
+
+
+async def test_doctor_on_a_fresh_machine_names_what_to_start(project):
+    status, found = await findings()
+
+    assert status == 1
+    assert found["temporal"]["state"] == "fault"
+    assert "outlive up" in found["temporal"]["found"]
+    assert {found[name]["state"] for name in ("program", "state", "disk", "owner", "ports")} == {"good"}
+
+
+async def test_doctor_sees_the_worker_that_serves_and_misses_the_one_that_does_not(project):
+    async with up("--workers", "0"):
+        status, found = await findings()
+        assert status == 1
+        assert found["workers"]["state"] == "fault"
+        assert "outlive up" in found["workers"]["mend"]
+        assert found["temporal"]["state"] == found["retention"]["state"] == found["runs"]["state"] == "good"
+
+    async with up("--workers", "1"):
+
+        async def all_well() -> bool:
+            return (await findings())[0] == 0
+
+        await until(all_well, "doctor finds nothing wrong")
+
+
+async def test_doctor_finds_the_folder_that_others_can_read_and_the_port_that_is_taken(project, engine, monkeypatch):
+    project.create()
+    project.path.chmod(0o755)
+    monkeypatch.setenv("OUTLIVE_PORT", engine.state.address.rpartition(":")[2])
+
+    _, found = await findings()
+
+    assert found["state"]["state"] == "fault"
+    assert "chmod 700" in found["state"]["mend"]
+    assert found["ports"]["state"] == "fault"
+    assert "OUTLIVE_PORT" in found["ports"]["found"]
+
+
+async def test_doctor_misses_the_key_of_a_model_that_the_app_names(project):
+    (project.path.parent / "analyze.py").write_text(
+        "from outlive import App\n"
+        "app = App('docs')\n"
+        "@app.batch(model='openai:gpt-5-mini')\n"
+        "async def analyze(document, llm):\n"
+        "    '''Summarise.'''\n"
+        "    return await llm(document.text)\n"
+    )
+    answer = await outlive("doctor", "analyze:app")
+    broken = await outlive("doctor", "analyze:nothing")
+
+    assert "openai:gpt-5-mini: OPENAI_API_KEY is not set" in answer.out
+    assert "names no outlive.App" in broken.out
+    assert "Traceback" not in answer.err + broken.err
+
+
+async def test_engine_and_ledger_are_backed_up_and_restored_by_command(project):
+    async with up("--workers", "0"):
+        backup = await outlive("engine", "backup", "kept")
+        refused = await outlive("engine", "restore", "kept", "--force")
+    restored = await outlive("engine", "restore", "kept", "--force")
+
+    assert (backup.status, refused.status, restored.status) == (0, 1, 0)
+    assert "owned by process" in refused.err
+    assert "replaced-" in restored.out
