@@ -23,7 +23,6 @@ COUNT = 10_000
 KINDS = ("experimental", "fyi-bcp", "informational", "misc", "old-std", "others", "std", "std-proposed")
 PACKAGES = [f"doc-rfc-{kind}" for kind in KINDS]
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 RFC_FILE = re.compile(r"rfc(\d+[a-z]?(?:-original)?)\.(txt|html|pdf)(\.gz)?")
 
 
@@ -37,7 +36,7 @@ def mirror() -> str:
     for path in [*Path("/etc/apt/sources.list.d").glob("*.sources"), *Path("/etc/apt").glob("sources.list")]:
         if found := re.search(r"https?://\S+/debian/?(?=\s)", path.read_text() + "\n"):
             return found[0]
-    return DEFAULT_MIRROR
+    sys.exit("apt has no Debian mirror on this machine, so the RFC packages cannot be fetched.")
 
 
 def private_apt() -> list[str]:

@@ -269,8 +269,8 @@ class BatchHandle:
             )
         except RPCError as error:
             raise EngineUnavailable(
-                f"The engine did not start batch {self.batch_id!r}: {error.message}. Its documents are written down; "
-                f"`outlive batch resume {self.batch_id}` starts it once the engine answers (`outlive doctor`)."
+                f"The engine did not start batch {self.batch_id!r}: {error.message}. "
+                f"Once it answers (`outlive doctor`), start it with `outlive batch resume {self.batch_id}`."
             ) from error
 
     async def status(self, *, ask_engine: bool = True) -> BatchStatus:
@@ -319,9 +319,8 @@ class BatchHandle:
 
     async def resume(self) -> None:
         """Go on after a pause."""
-        await self._client.temporal()
-        if (await self.record()).state is BatchState.PAUSED:  # before the signal: its answer may be the next pause
-            await self._mark(BatchState.RUNNING)
+        if await self._client.temporal() and (await self.record()).state is BatchState.PAUSED:
+            await self._mark(BatchState.RUNNING)  # before the signal: what follows it may be the next pause
         await self._signal(RESUME_SIGNAL)
 
     async def cancel(self) -> None:

@@ -22,6 +22,11 @@ _DAMAGE: Final = 0.1  # share of the non-ASCII characters that may be damaged in
 _FALLBACK: Final = "cp1252"
 _META_CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]{2,40})", re.IGNORECASE)
 _META_WITHIN: Final = 2048
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "raw_unicode_escape", "unicode_escape", "undefined", "raw-unicode-escape", "unicode-escape"}
+)
+"""Python's own, which no server means; punycode takes time with the square of the length."""
+
 _SELF_NAMED: Final = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252", "latin-1"})
 
 CONTROLS: Final = bytes([*range(9), 11, *range(14, 32), 127])
@@ -149,7 +154,9 @@ def _codec(name: str | None) -> str | None:
         info = codecs.lookup(name) if name else None
     except (LookupError, ValueError):
         return None
-    return info.name if info is not None and info._is_text_encoding else None  # noqa: SLF001
+    if info is None or info.name in _NO_CHARSETS:
+        return None
+    return info.name if info._is_text_encoding else None  # noqa: SLF001
 
 
 def _try(data: bytes, encoding: str) -> str | None:

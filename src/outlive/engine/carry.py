@@ -168,6 +168,15 @@ def remove_db(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def set_aside(path: Path, name: str) -> None:
+    """Rename a SQLite file with what lies beside it, over an earlier one of that name."""
+    remove_db(path.with_name(name))
+    for suffix in ("", *SIDE_FILES):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.replace(path.with_name(name + suffix))
+
+
 def _schema(db: sqlite3.Connection, schema: str) -> Schema:
     found = db.execute(
         f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table' "

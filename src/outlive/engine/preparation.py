@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from outlive.engine.binary import (
     CLOSED_HOST_PREFIX,
@@ -13,7 +15,7 @@ from outlive.engine.binary import (
     is_ours,
     start_command,
 )
-from outlive.engine.carry import carry_rows, open_db, remove_db, schemas_differ
+from outlive.engine.carry import carry_rows, open_db, remove_db, schemas_differ, set_aside
 from outlive.engine.connection import answers
 from outlive.engine.events import EngineCarried, OnEngineEvent, OrphanEnded, ignore_event
 from outlive.engine.home import Home, write_whole
@@ -76,9 +78,11 @@ async def prepare_file(home: Home, binary: Binary, *, on_event: OnEngineEvent = 
         return
     db.chmod(0o600)
     before = read_version(home)
-    with open_db(db):  # a damaged file is named before anything is started on it
-        pass
+    is_finished = _is_finished(db)  # a damaged file is named here, before anything is started on it
     if before is not None and before.server_version == binary.server_version:
+        return
+    if before is None and not is_finished:
+        set_aside(db, f"{db.name}.unfinished")
         return
     known = before.server_version if before else UNKNOWN_VERSION
     template = home.path / "engine.template.db"
@@ -95,6 +99,15 @@ async def prepare_file(home: Home, binary: Binary, *, on_event: OnEngineEvent = 
         ) from error
     finally:
         remove_db(template)
+
+
+def _is_finished(db: Path) -> bool:
+    """Return whether a server's first start on a file got as far as making namespaces: none could run without."""
+    with open_db(db) as found:
+        try:
+            return bool(found.execute("SELECT COUNT(*) FROM namespaces").fetchone()[0])
+        except sqlite3.OperationalError:
+            return False
 
 
 def read_version(home: Home) -> FileVersion | None:

@@ -164,18 +164,19 @@ class Models:
         return min(_LONGEST_BACKOFF, longest) * random.uniform(0.5, 1.5)  # noqa: S311
 
     async def _exchange(self, model: str) -> "Exchange":
-        await asyncio.to_thread(import_module, "outlive.models.exchange")  # seconds: heartbeats must go on meanwhile
+        if (known := self._exchanges.get(model)) is not None:
+            return known
+        # Imports take seconds, Google's most of all; heartbeats must go on meanwhile.
+        await asyncio.to_thread(import_module, "outlive.models.exchange")
         from outlive.models.catalog import build
         from outlive.models.exchange import Exchange
         from outlive.models.prices import Prices
         from outlive.models.transport import Transport
 
-        known = self._exchanges.get(model)
-        if known is None:
-            if self._transport is None:
-                self._transport = Transport(self.settings.model_timeout)
-            known = self._exchanges[model] = Exchange(model, build(model, self._transport), Prices())
-        return known
+        if self._transport is None:
+            self._transport = Transport(self.settings.model_timeout)
+        built = await asyncio.to_thread(build, model, self._transport)
+        return self._exchanges.setdefault(model, Exchange(model, built, Prices()))
 
     async def pydantic_ai_model(self, model: str) -> Any:
         """Return the Pydantic AI model behind a name, for code that wants to call it itself."""

