@@ -14,14 +14,13 @@ import time
 from pathlib import Path
 
 from bench_app import INSTRUCTION, MODEL, Analysis, prompt
-from product import READING
-
 from outlive.documents.reader import Reader
 from outlive.errors import DocumentError
 from outlive.models.calls import Models
 from outlive.models.llm import Llm
 from outlive.models.outputs import prepare_output
 from outlive.settings import Settings
+from product import READING
 
 
 async def analyze_all(documents: list[str], *, in_flight: int, warm_up: int) -> dict[str, float]:

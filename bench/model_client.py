@@ -262,10 +262,9 @@ async def run(call: Call, count: int, in_flight: int) -> tuple[float, float]:
 
 
 def report(figures: dict[str, list[tuple[float, float]]], given: argparse.Namespace) -> None:
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores; median of {given.rounds} rounds")
-    print(
-        f"of {given.calls} calls, {given.in_flight} in flight, latency 0, load average {os.getloadavg()[0]:.1f} at the end\n"
-    )
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores"
+    print(f"{machine}; median of {given.rounds} rounds of {given.calls} calls, {given.in_flight} in flight, latency 0;")
+    print(f"load average {os.getloadavg()[0]:.1f} at the end\n")
     print("| layer | CPU ms a call: median | lowest | highest | calls/s (median) |\n|---|---|---|---|---|")
     for name, rounds in figures.items():
         cpu = sorted(figure[0] for figure in rounds)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bench_app import MODEL, app
 from measuring import cpu_seconds
-
 from outlive import BatchHandle, BatchRequest, Client, Settings, open_source
 from outlive.contracts.batches import ReadingOptions
 from outlive.ledger.records import BatchState, Progress

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from measuring import CACHE, fetch_json, fresh_folder, model_server, save, table
-from product import Run, product
-
 from outlive.demo.verdict import Recorded, recorded_documents
 from outlive.ledger.records import Progress
 from outlive.worker.supervisor import Supervisor
+from product import Run, product
 
 
 @dataclass

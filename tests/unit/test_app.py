@@ -89,7 +89,7 @@ def test_a_module_that_does_not_exist_is_named(reference):
 
 @pytest.mark.parametrize("reference", ["", ":app", "a/b.py:app", "..x:app", "a b:app", "-:app"])
 def test_what_is_no_name_of_a_module_is_refused(reference):
-    with pytest.raises(AppError, match="is not the name of a module. Give the app as MODULE:APP"):
+    with pytest.raises(AppError, match=r"is not the name of a module\. Give the app as MODULE:APP"):
         load_app(reference)
 
 
@@ -110,7 +110,9 @@ def test_a_module_without_an_app_is_said_to_hold_none(module):
 def test_a_module_that_raises_is_named_with_file_line_and_error(module):
     name = module("x = 1\n\ndef load():\n    raise RuntimeError('no database')\n\nload()\n")
 
-    with pytest.raises(AppError, match=rf"{name}' cannot be imported: .*{name}.py, line 4: RuntimeError: no database\."):
+    with pytest.raises(
+        AppError, match=rf"{name}' cannot be imported: .*{name}.py, line 4: RuntimeError: no database\."
+    ):
         load_app(name)
 
 

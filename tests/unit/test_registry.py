@@ -87,7 +87,7 @@ def test_an_annotation_that_names_nothing_is_refused_by_name():
     async def lost(document, llm) -> "Nowhere":  # noqa: F821
         pass
 
-    with pytest.raises(AppError, match="annotation of batch function 'lost'.*'Nowhere' is not defined"):
+    with pytest.raises(AppError, match=r"annotation of batch function 'lost'.*'Nowhere' is not defined"):
         declared(lost, "lost")
 
 
@@ -101,7 +101,7 @@ def test_a_name_is_declared_once():
 
 def test_an_unknown_name_is_told_the_known_ones():
     registry = Registry()
-    with pytest.raises(AppError, match="No batch function 'x' is declared. Declared: none"):
+    with pytest.raises(AppError, match=r"No batch function 'x' is declared\. Declared: none"):
         registry.batch("x")
 
     registry.add_batch(declared())

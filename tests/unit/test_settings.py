@@ -35,7 +35,7 @@ def test_the_environment_of_others_is_not_looked_at():
 
 
 def test_an_unknown_setting_is_refused_with_the_valid_ones():
-    with pytest.raises(SettingError, match="Unknown setting 'OUTLIVE_DRAIN_TIMOUT'.*OUTLIVE_DRAIN_TIMEOUT"):
+    with pytest.raises(SettingError, match=r"Unknown setting 'OUTLIVE_DRAIN_TIMOUT'.*OUTLIVE_DRAIN_TIMEOUT"):
         Settings.load({"OUTLIVE_DRAIN_TIMOUT": "5"})
 
 

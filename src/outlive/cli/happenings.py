@@ -38,6 +38,11 @@ def _engine_started(event: EngineStarted) -> str | None:
     return f"engine is back after {event.seconds:.1f} s (process {event.pid})" if event.restarts else None
 
 
+def _engine_died(event: EngineDied) -> str:
+    why = f", {event.reason}" if event.reason else ""
+    return f"engine {ended_by(event.status)}{why} (process {event.pid}); starting it again"
+
+
 def _engine_carried(event: EngineCarried) -> str:
     return (
         f"engine file carried over from Temporal server {event.before} to {event.after}; "
@@ -51,7 +56,7 @@ def _worker_started(event: WorkerStarted) -> str | None:
 
 _LINES: dict[type, Callable[[Any], str | None]] = {
     EngineStarted: _engine_started,
-    EngineDied: lambda event: f"engine {ended_by(event.status)} (process {event.pid}); starting it again",
+    EngineDied: _engine_died,
     EngineGivenUp: lambda event: f"engine given up: {event.reason}",
     EngineCarried: _engine_carried,
     OrphanEnded: lambda event: f"engine {event.pid}, left behind by an earlier owner, ended",

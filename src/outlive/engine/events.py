@@ -28,11 +28,13 @@ class EngineDied:
     Attributes:
         status: Exit status; negative for the signal that killed it.
         restart_in: Seconds until it is started again.
+        reason: Why it does not come up, where that is known; empty otherwise.
     """
 
     pid: int
     status: int
     restart_in: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

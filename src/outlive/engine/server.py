@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ LOG_LOOK = 2.0  # seconds between two looks at the size of the log
 QUICK_DEATH = 10.0  # seconds: an engine that lived longer was well, and so was one that answered and was then killed
 QUICK_DEATHS_ALLOWED = 5
 RESTART_PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before the first, second, … restart after quick deaths
+NO_DISK = 4_000_000  # bytes; SQLite writes its WAL in pieces of up to that size
+DISK_FULL = "the disk is full"
 DAMAGE_WORDS = ("malformed", "not a database", "no such table")
 PORT_ATTEMPTS = 3
 PORT_TAKEN = "address already in use"
@@ -223,11 +226,13 @@ class EngineServer:
             status = await self._process.wait()
             was_well = is_ready and (status < 0 or time.monotonic() - born > QUICK_DEATH)
             quick_deaths = 1 if was_well else quick_deaths + 1
-            if quick_deaths > QUICK_DEATHS_ALLOWED:
+            is_full = self._is_disk_full()
+            if quick_deaths > QUICK_DEATHS_ALLOWED and not is_full:
                 self._give_up(status)
                 return
-            pause = RESTART_PAUSES[quick_deaths - 1]
-            self._on_event(EngineDied(pid=self._process.pid, status=status, restart_in=pause))
+            pause = RESTART_PAUSES[min(quick_deaths, len(RESTART_PAUSES)) - 1]
+            reason = DISK_FULL if is_full else ""
+            self._on_event(EngineDied(pid=self._process.pid, status=status, restart_in=pause, reason=reason))
             await asyncio.sleep(pause)
             self._restarts += 1
             born = time.monotonic()
@@ -237,6 +242,10 @@ class EngineServer:
                 is_ready = False  # a quick death, as soon as its status is looked at
             else:
                 is_ready = True
+
+    def _is_disk_full(self) -> bool:
+        """Return whether that is why it does not come up: then it is tried until there is room, not given up."""
+        return shutil.disk_usage(self.home.path).free < NO_DISK
 
     def _give_up(self, status: int) -> None:
         what = f"died {QUICK_DEATHS_ALLOWED + 1} times in a row, last with status {status}"

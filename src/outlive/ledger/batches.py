@@ -325,7 +325,7 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
 
 
 def _carry_cost(connection: Connection, number: int, rows: Iterable[Sequence[Any]]) -> None:
-    spent = upsert(begun).values(batch=number, times=1)
+    spent = upsert(begun).values(batch=number, times=0)
     added = {
         name: getattr(begun.c, name) + getattr(spent.excluded, name)
         for name in ("earlier_calls", "earlier_input_tokens", "earlier_output_tokens", "earlier_usd_nanos")

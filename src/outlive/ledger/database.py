@@ -1,9 +1,13 @@
 """The ledger's database: opening it, its pragmas, its schema version."""
 
+import contextlib
+import fcntl
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
@@ -30,9 +34,8 @@ def open_database(path: Path) -> Engine:
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA user_version")
-            _prepare_schema(connection)
+        with _alone(path.parent):
+            _prepare_schema(engine)
     except DatabaseError as error:
         engine.dispose()
         raise LedgerError(f"The ledger {str(path)!r} cannot be opened: {error.orig}.") from error
@@ -56,15 +59,33 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_schema(connection: Connection) -> None:
-    metadata.create_all(connection)
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time open the ledger: SQLite's own locks fail at once while a file becomes a WAL one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prepare_schema(engine: Engine) -> None:
+    with engine.begin() as connection:
+        is_complete = set(metadata.tables) <= set(inspect(connection).get_table_names())
+        if is_complete and _version(connection) is not None:
+            return
+    with engine.execution_options(outlive_writes=True).begin() as connection:
+        metadata.create_all(connection)
+        if _version(connection) is None:
+            connection.execute(insert(meta).values(name="schema_version", value=str(SCHEMA_VERSION)))
+
+
+def _version(connection: Connection) -> int | None:
     found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
-    if found is None:
-        connection.execute(
-            insert(meta).prefix_with("OR IGNORE").values(name="schema_version", value=str(SCHEMA_VERSION))
-        )
-    elif int(found) > SCHEMA_VERSION:
+    if found is not None and int(found) > SCHEMA_VERSION:
         raise LedgerError(
             f"The ledger was written by a newer Outlive (schema {found}, this one knows {SCHEMA_VERSION}). "
             "Upgrade Outlive to read it."
         )
+    return None if found is None else int(found)

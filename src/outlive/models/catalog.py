@@ -22,7 +22,7 @@ from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
 from outlive.errors import ModelUnusable
-from outlive.models.keys import key_status
+from outlive.models.keys import key_variables
 from outlive.models.transport import LeanOpenAI, Transport
 
 _OLLAMA_ADDRESS = "http://127.0.0.1:11434/v1"
@@ -106,7 +106,7 @@ def _fitted(model: Model[Any], model_name: str, provider: Provider[Any]) -> Mode
 def _provider(kind: str, provider_class: type[Provider[Any]], transport: Transport) -> Provider[Any]:
     takes = inspect.signature(provider_class).parameters
     given: dict[str, Any] = {"http_client": transport.http_client} if "http_client" in takes else {}
-    if kind == "ollama" and not key_status("ollama").is_set:
+    if kind == "ollama" and not key_variables("ollama").is_set:
         given["base_url"] = _OLLAMA_ADDRESS
     provider = provider_class(**given)
     client = provider.client
@@ -151,7 +151,7 @@ def _judge(name: str, model: Model[Any], error: openai.APIStatusError | anthropi
     if error.status_code in {401, 403} and not may_not_list:
         raise ModelUnusable(
             f"The provider refused the key for {name!r} with status {error.status_code}. "
-            f"Set {key_status(name).describe()} to a valid key."
+            f"Set {key_variables(name).describe()} to a valid key."
         ) from error
     if error.status_code == 404 and error.body and _is_the_providers_own(model):
         raise ModelUnusable(f"The provider does not know the model {name!r}. Check its name.") from error

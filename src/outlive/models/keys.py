@@ -57,7 +57,7 @@ class KeyStatus:
         return " or ".join(self.variables) or f"the key of the provider {self.provider!r}"
 
 
-def key_status(model: str) -> KeyStatus:
+def key_variables(model: str) -> KeyStatus:
     """Return what is known of the key of a model, or of a provider."""
     provider = model.partition(":")[0]
     environment = process_environment()

@@ -17,7 +17,12 @@ _SLOW = 0.1
 
 
 class Throttle:
-    """The window of one model in one process; belongs to one event loop. First come, first served."""
+    """The window of one model in one process; belongs to one event loop. First come, first served.
+
+    Attributes:
+        answers: How many calls were answered so far: one that stands still tells an outage from one bad document.
+        refusals: How many calls were refused for lack of room so far.
+    """
 
     def __init__(self) -> None:
         self._window = float("inf")

@@ -86,7 +86,7 @@ async def test_a_worker_killed_while_it_waits_for_answers_repeats_what_was_in_fl
 async def test_a_worker_killed_between_two_calls_of_a_function_makes_only_the_second_again(
     project: Project, batch_id: str
 ):
-    handle = await project.begin(texts(8), batch_id, function="ask_twice")
+    handle = await project.begin(texts(8), batch_id, function="ask_twice", windows={"windows_in_flight": 1})
     project.model.hold("second")
     worker = project.start_worker()
     await until(lambda: project.books(batch_id).kept_calls == 8, "all first answers are kept")

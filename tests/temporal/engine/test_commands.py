@@ -65,6 +65,7 @@ async def up(*arguments: str):
 
 async def findings(*arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
     answer = await outlive("doctor", "--json", *arguments)
+    assert answer.out, answer.err
     return answer.status, {finding["name"]: finding for finding in json.loads(answer.out)}
 
 
@@ -104,20 +105,31 @@ async def test_doctor_on_a_fresh_machine_names_what_to_start(project):
     assert {found[name]["state"] for name in ("program", "state", "disk", "owner", "ports")} == {"good"}
 
 
-async def test_doctor_sees_the_worker_that_serves_and_misses_the_one_that_does_not(project):
-    async with up("--workers", "0"):
-        status, found = await findings()
-        assert status == 1
-        assert found["workers"]["state"] == "fault"
-        assert "outlive up" in found["workers"]["mend"]
-        assert found["temporal"]["state"] == found["retention"]["state"] == found["runs"]["state"] == "good"
-
+async def test_doctor_finds_nothing_wrong_once_up_serves(project):
     async with up("--workers", "1"):
+        found: dict[str, dict[str, str]] = {}
 
         async def all_well() -> bool:
-            return (await findings())[0] == 0
+            status, now = await findings()
+            found.update(now)
+            return status == 0
 
         await until(all_well, "doctor finds nothing wrong")
+
+    assert found["workers"]["found"] == "1 polled 'outlive' lately"
+    assert {"temporal", "retention", "runs", "model"} <= found.keys()
+
+
+async def test_doctor_misses_the_worker_that_nobody_started(project, engine, monkeypatch):
+    monkeypatch.setenv("OUTLIVE_HOME", str(engine.home.path))
+    monkeypatch.setenv("OUTLIVE_TASK_QUEUE", "nobody-here")
+
+    status, found = await findings()
+
+    assert status == 1
+    assert found["workers"]["state"] == "fault"
+    assert "outlive up" in found["workers"]["mend"]
+    assert found["temporal"]["state"] == found["retention"]["state"] == "good"
 
 
 async def test_doctor_finds_the_folder_that_others_can_read_and_the_port_that_is_taken(project, engine, monkeypatch):
@@ -150,12 +162,16 @@ async def test_doctor_misses_the_key_of_a_model_that_the_app_names(project):
     assert "Traceback" not in answer.err + broken.err
 
 
-async def test_engine_and_ledger_are_backed_up_and_restored_by_command(project):
-    async with up("--workers", "0"):
-        backup = await outlive("engine", "backup", "kept")
-        refused = await outlive("engine", "restore", "kept", "--force")
-    restored = await outlive("engine", "restore", "kept", "--force")
+async def test_engine_and_ledger_are_backed_up_and_restored_by_command(project, engine, monkeypatch):
+    restored = str(project.path)
+    monkeypatch.setenv("OUTLIVE_HOME", str(engine.home.path))
+    backup = await outlive("engine", "backup", "kept")
+    refused = await outlive("engine", "restore", "kept", "--force")
+    monkeypatch.setenv("OUTLIVE_HOME", restored)
+    first, second, third = [await outlive("engine", "restore", "kept", *more) for more in ((), (), ("--force",))]
 
-    assert (backup.status, refused.status, restored.status) == (0, 1, 0)
+    assert [answer.status for answer in (backup, refused, first, second, third)] == [0, 1, 0, 2, 0]
     assert "owned by process" in refused.err
-    assert "replaced-" in restored.out
+    assert "--force" in second.err
+    assert "replaced-" in third.out
+    assert project.engine_db.exists()

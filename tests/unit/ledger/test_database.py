@@ -1,13 +1,14 @@
 """The ledger's file: who may read it, and what is said of one that cannot be opened."""
 
+import asyncio
 import sqlite3
 import stat
 
 import pytest
-from unit.ledger.conftest import sealed
 
 from outlive.errors import LedgerError
 from outlive.ledger.ledger import Ledger
+from unit.ledger.conftest import sealed
 
 
 async def test_the_file_is_for_its_owner_alone(path):
@@ -69,8 +70,6 @@ async def test_a_ledger_of_a_newer_outlive_is_left_alone(path):
 
 
 async def test_a_ledger_opened_by_many_at_once_is_made_once(path):
-    import asyncio
-
     ledgers = [Ledger(path) for _ in range(8)]
     await asyncio.gather(*(ledger.__aenter__() for ledger in ledgers))
 

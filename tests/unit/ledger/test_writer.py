@@ -4,14 +4,13 @@ import asyncio
 import json
 import sqlite3
 import sys
-import time
 
 import pytest
 from sqlalchemy import event
-from unit.ledger.conftest import done, failed, sealed
 
 from outlive.errors import LedgerError
 from outlive.ledger.ledger import Ledger
+from unit.ledger.conftest import done, failed, sealed
 
 WRITE_FROM_ANOTHER_PROCESS = """
 import asyncio, sys
@@ -96,9 +95,7 @@ async def test_the_first_outcome_of_a_document_stays(ledger):
 async def test_two_processes_on_one_file_give_each_document_one_outcome(ledger, path):
     sealed(ledger, 300)
 
-    await asyncio.gather(
-        run(WRITE_FROM_ANOTHER_PROCESS, path, '"one"'), run(WRITE_FROM_ANOTHER_PROCESS, path, '"two"')
-    )
+    await asyncio.gather(run(WRITE_FROM_ANOTHER_PROCESS, path, '"one"'), run(WRITE_FROM_ANOTHER_PROCESS, path, '"two"'))
 
     rows = list(ledger.batches.results("b"))
     assert [row.status for row in rows] == ["done"] * 300
@@ -203,15 +200,3 @@ async def test_answers_are_found_in_earlier_batches_of_the_same_recipe(ledger, o
 
     assert window.has_earlier_answers("r", only_from) is found
     assert window.find_answers([key], only_from) == ({key: ('"known"', "m1")} if found else {})
-
-
-async def test_writing_a_hundred_outcomes_at_a_time_stays_quick(ledger, record_property):
-    sealed(ledger, 5_000)
-    window = await ledger.window("b")
-    began = time.perf_counter()
-
-    for start in range(0, 5_000, 100):
-        await asyncio.gather(*(window.record(done(position)) for position in range(start, start + 100)))
-
-    record_property("outcomes_per_second", round(5_000 / (time.perf_counter() - began)))
-    assert ledger.batches.progress("b").done == 5_000

@@ -1,7 +1,7 @@
 import pytest
 
 from outlive.errors import ModelUnusable
-from outlive.models.keys import default_model, key_status
+from outlive.models.keys import default_model, key_variables
 from outlive.settings import Settings
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY", "OPENAI_BASE_URL")
@@ -33,11 +33,11 @@ def test_the_first_provider_whose_key_is_set_is_taken(no_keys, monkeypatch, vari
 
 
 def test_the_state_of_a_key_is_known_without_asking(no_keys, monkeypatch):
-    assert not key_status("openai:gpt-5-mini").is_good
-    assert key_status("offline:extractive").is_good
-    assert key_status("ollama:llama3.2").is_good
+    assert not key_variables("openai:gpt-5-mini").is_good
+    assert key_variables("offline:extractive").is_good
+    assert key_variables("ollama:llama3.2").is_good
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    assert key_status("openai:gpt-5-mini").is_good
+    assert key_variables("openai:gpt-5-mini").is_good
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -1,0 +1,70 @@
+"""The disk full under a running engine: nothing accepted is lost, and all goes on when there is room again."""
+
+import asyncio
+import os
+import signal
+import subprocess
+
+import pytest
+from temporalio.service import RPCError
+
+from engines import Notes, counting_worker, settings_for, until
+from outlive.engine.connection import connect, result_of
+from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
+from outlive.engine.home import Home
+from outlive.engine.server import DISK_FULL, QUICK_DEATHS_ALLOWED, EngineServer
+
+SIZE = 24_000_000  # bytes; an empty engine takes 4 to 5 with its WAL
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no `mount` on this system")
+    if done.returncode:
+        pytest.skip(f"a small tmpfs cannot be mounted without rights: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_again(small_disk, task_queue):
+    home, events = Home(small_disk / ".outlive"), []
+    settings = settings_for(home.path)
+    async with home.own(), EngineServer(home, settings, on_event=events.append) as server:
+        client = await connect(settings)
+        accepted = [await client.start_workflow("TestCounting", 2, id="run-0", task_queue=task_queue)]
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        memo = {"ballast": "x" * 200_000}
+        with pytest.raises((RPCError, TimeoutError)):
+            async with asyncio.timeout(8):
+                while True:
+                    name = f"run-{len(accepted)}"
+                    start = client.start_workflow("TestCounting", 2, id=name, task_queue=task_queue, memo=memo)
+                    accepted.append(await start)
+        os.kill(server.pid, signal.SIGKILL)
+        full = lambda: [e for e in events if isinstance(e, EngineDied) and e.reason == DISK_FULL]  # noqa: E731
+        await until(lambda: len(full()) > QUICK_DEATHS_ALLOWED, "the engine is tried again and again on the full disk")
+
+        ballast.unlink()
+        await until(lambda: isinstance(events[-1], EngineStarted), "the engine is back")
+        async with counting_worker(client, task_queue, Notes()):
+            results = [await result_of(handle) for handle in accepted]
+
+    assert results == [1] * len(accepted)
+    assert not any(isinstance(event, EngineGivenUp) for event in events)
+
+
+def fill(path) -> None:
+    with path.open("wb") as file:
+        try:
+            while True:
+                file.write(b"\0" * 65536)
+                file.flush()
+        except OSError:
+            return
