@@ -69,7 +69,7 @@ docs: $(STAMP)
 	@"$(BIN)/python" docs/generate.py
 
 bench: $(STAMP)
-	@"$(BIN)/python" bench/compare.py --documents 1000 --pairs 1 --in-flight 100
+	@"$(BIN)/python" bench/compare.py --generated --documents 1000 --pairs 1 --in-flight 200
 
 clean:
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache

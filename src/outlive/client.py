@@ -28,6 +28,7 @@ from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewD
 from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
 from outlive.registry import BatchFunction, recipe_of
 from outlive.settings import Settings
+from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 STALE_LOADING_SECONDS = 24 * 3600
 WATCH_SECONDS = 0.5
@@ -265,6 +266,7 @@ class BatchHandle:
                 id=batch_workflow_id(self.batch_id),
                 task_queue=self._client.settings.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
             )
         except RPCError as error:

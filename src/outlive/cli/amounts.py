@@ -16,15 +16,21 @@ def duration(seconds: float) -> str:
 
 
 def dollars(usd_nanos: float) -> str:
-    """Return an amount in dollars, with as many digits as it takes to see it."""
+    """Return an amount in dollars: in cents, and with as many digits more as it takes to see it."""
     usd = usd_nanos / NANOS
     if usd == 0:
         return "$0"
-    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}".rstrip("0") if usd >= 0.0001 else f"${usd:.2g}"
+    if usd < 0.0001:
+        return f"${usd:.2g}"
+    if usd >= 1:
+        return f"${usd:,.2f}"
+    cents, finer = f"{usd:.2f}", f"{usd:.4f}".rstrip("0")
+    return f"${max(cents, finer, key=len)}"
 
 
 def price(usd_nanos: int, unpriced: int) -> str:
     """Return what documents cost, and for how many of them that is not known."""
     if not unpriced:
         return dollars(usd_nanos)
-    return f"{dollars(usd_nanos)} + {unpriced:,} documents at an unknown price"
+    unknown = f"{unpriced:,} document{'s' if unpriced > 1 else ''} at an unknown price"
+    return f"{dollars(usd_nanos)} + {unknown}" if usd_nanos else unknown

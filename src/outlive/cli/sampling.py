@@ -55,20 +55,25 @@ def _choose(source: Source, size: int) -> tuple[list[Entry], int]:
 
 def quote(rows: list[DocumentResult], total: int, concurrency: int) -> Iterator[str]:
     """Yield what the sample says of the whole: price, time and failures, each with its 95 % interval."""
-    asked = [row for row in rows if row.status is not None and row.duplicate_of is None and not row.reused]
-    yield f"Sample: {len(rows):,} of {total:,} documents. For all of them, with 95 % intervals:"
+    answered = [row for row in rows if row.status is not None and row.duplicate_of is None]
+    if not answered:
+        yield f"Sample: none of {len(rows):,} documents has an outcome; no quote."
+        return
+    asked = [row for row in answered if not row.reused]
+    yield f"Sample: {len(answered):,} of {total:,} documents. For all of them, with 95 % intervals:"
     prices = [row.usd_nanos for row in asked if row.usd_nanos is not None]
-    if len(prices) < len(asked) or not asked:
-        yield "  price     not known" if asked else "  price     nothing: every answer is there from an earlier batch"
+    if not asked:
+        yield "  price     nothing for these: every answer is there from an earlier batch"
+    elif len(prices) < len(asked):
+        yield "  price     not known: the sample holds a document at an unknown price"
     else:
-        spread = Estimate.of([float(price) for price in prices])
-        yield f"  price     {spread.times(total, dollars)}"
+        yield f"  price     {Estimate.of([float(price) for price in prices]).times(total, dollars)}"
     if asked:
         seconds = Estimate.of([row.seconds for row in asked])
         yield f"  time      {seconds.times(total / concurrency, duration)} at {concurrency:,} in flight"
-    failed = sum(row.status == "failed" for row in rows)
-    low, high = wilson(failed, len(rows))
-    yield f"  failures  {failed / len(rows):.1%} ({low:.1%} to {high:.1%})"
+    failed = sum(row.status == "failed" for row in answered)
+    low, high = wilson(failed, len(answered))
+    yield f"  failures  {failed / len(answered):.1%} ({low:.1%} to {high:.1%})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import anthropic
 import openai
-from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model, parse_model_id
-from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers import Provider, infer_provider_class
-from pydantic_ai.settings import ModelSettings
 
 from outlive.errors import ModelUnusable
 from outlive.models.keys import key_variables
@@ -28,7 +24,6 @@ from outlive.models.transport import LeanOpenAI, Transport
 _OLLAMA_ADDRESS = "http://127.0.0.1:11434/v1"
 _MOST_PREPARED = 256
 _CHECK_SECONDS = 10.0
-_CLAUDE_ANSWER_TOKENS = 16_000
 
 
 class ChatModel(OpenAIChatModel):
@@ -88,13 +83,11 @@ def build(name: str, transport: Transport) -> Model[Any]:
 
 
 def _fitted(model: Model[Any], model_name: str, provider: Provider[Any]) -> Model[Any]:
-    """Return the model with what a batch needs.
+    """Return the model with what a batch needs: a stream without its end is an error."""
+    if _is_claude(model):
+        from outlive.models import claude
 
-    A stream without its end is an error. Claude's answers have a limit that needs no stream: Pydantic AI would ask
-    for the model's largest output, which Anthropic gives only as a stream, at several times the CPU.
-    """
-    if type(model) is AnthropicModel:
-        return AnthropicModel(model_name, provider=provider, settings=ModelSettings(max_tokens=_CLAUDE_ANSWER_TOKENS))
+        return claude.fitted(model, model_name, provider)
     if not isinstance(model, OpenAIChatModel):
         return model
     profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
@@ -136,17 +129,29 @@ async def check(name: str, model: Model[Any]) -> None:
         ModelUnusable: The provider refused the key, or does not know the model.
     """
     client = getattr(model, "client", None)
-    if not isinstance(client, AsyncOpenAI | AsyncAnthropic):
+    refusal: type[Exception] = openai.APIStatusError
+    failure: type[Exception] = openai.OpenAIError
+    if _is_claude(model):
+        from outlive.models import claude
+
+        refusal, failure = claude.APIStatusError, claude.AnthropicError
+        if not isinstance(client, claude.AsyncAnthropic):
+            return
+    elif not isinstance(client, AsyncOpenAI):
         return
     try:
         await client.models.retrieve(model.model_name, timeout=_CHECK_SECONDS)
-    except (openai.APIStatusError, anthropic.APIStatusError) as error:
+    except refusal as error:
         _judge(name, model, error)
-    except (openai.OpenAIError, anthropic.AnthropicError, ValueError):
+    except (failure, ValueError):
         return  # no connection, or a server without this endpoint: the first call will tell
 
 
-def _judge(name: str, model: Model[Any], error: openai.APIStatusError | anthropic.APIStatusError) -> None:
+def _is_claude(model: Model[Any]) -> bool:
+    return type(model).__module__.startswith("pydantic_ai.models.anthropic")
+
+
+def _judge(name: str, model: Model[Any], error: Any) -> None:
     may_not_list = error.status_code == 403 and "scope" in str(error.body).lower()  # a key for completions alone
     if error.status_code in {401, 403} and not may_not_list:
         raise ModelUnusable(

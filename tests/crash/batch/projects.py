@@ -27,6 +27,7 @@ from outlive.testing.faults import Fault
 from outlive.testing.model_server import ModelServer
 from outlive.worker.children import worker_environment
 from outlive.worker.process import serve, stop_on_signals
+from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 MODEL = "openai:counting"
 QUICK_HEARTBEAT = 3.0  # seconds of silence until a killed worker's window goes on; the policy's 8 would be all waiting
@@ -194,6 +195,7 @@ class Project:
             replace(plan, **(windows or {})),
             id=batch_workflow_id(batch_id),
             task_queue=self.settings.task_queue,
+            task_timeout=WORKFLOW_TASK_TIMEOUT,
         )
         return handle
 

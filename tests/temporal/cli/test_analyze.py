@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from conftest import settings_for
 
+from conftest import settings_for
 from outlive.engine.home import Home
 from outlive.worker.children import worker_environment
 
@@ -55,9 +55,9 @@ class Project:
         if not Home(self.home).ledger_db.exists():
             return 0
         with sqlite3.connect(Home(self.home).ledger_db, timeout=30) as ledger:
-            query = "SELECT COUNT(*) FROM outcomes JOIN batches ON number = batch WHERE json_extract(spec, '$.instruction') = ?"
+            of_batch = "JOIN batches ON number = batch WHERE json_extract(spec, '$.instruction') = ?"
             try:
-                return ledger.execute(query, (instruction,)).fetchone()[0]
+                return ledger.execute(f"SELECT COUNT(*) FROM outcomes {of_batch}", (instruction,)).fetchone()[0]
             except sqlite3.OperationalError:  # the tables are just being made
                 return 0
 
@@ -71,7 +71,7 @@ async def ended(process: Process, text: str | None = None) -> tuple[int, str, st
 
 async def until(condition) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.05)
 
 
@@ -109,20 +109,18 @@ async def test_a_list_on_standard_input_becomes_rows_on_standard_output_and_noth
     assert "is finished already" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_interrupted_the_same_command_goes_on_where_it_stopped(project, number):
-    arguments = ("analyze", "docs", "Go on.", "-o", "-", "--concurrency", "2")
-    process = await project.begin(*arguments, latency=0.3)
+async def test_interrupted_the_same_command_goes_on_where_it_stopped(project):
+    arguments = ("analyze", "docs", "Go on.", "-o", "-", "--concurrency", "4")
+    process = await project.begin(*arguments, latency=0.5)
     await until(lambda: project.done("Go on.") >= 4)
 
-    os.kill(process.pid, number)
+    process.send_signal(signal.SIGINT)
     status, out, err = await ended(process)
 
     assert (status, out) == (130, "")
     assert err.endswith("Stopped. The same command goes on where it stopped.\n")
     assert not Home(project.home).is_owned()
-    before = project.done("Go on.")
-    assert 4 <= before < 24
+    assert 4 <= project.done("Go on.") < 24
 
     status, out, err = await project.run(*arguments)
 
@@ -132,17 +130,31 @@ async def test_interrupted_the_same_command_goes_on_where_it_stopped(project, nu
         assert ledger.execute("SELECT MAX(calls), COUNT(*) FROM outcomes").fetchone() == (1, 24)
 
 
+async def test_ended_by_sigterm_it_leaves_nothing_running(project):
+    process = await project.begin("analyze", "docs", "Go on.")
+    await until(lambda: Home(project.home).live_state() is not None)
+    engine = Home(project.home).live_state().engine_pid
+
+    process.send_signal(signal.SIGTERM)
+    status, _, _ = await ended(process)
+
+    assert status == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(engine, 0)
+
+
 async def test_two_at_once_both_finish_though_the_first_takes_its_engine_with_it(project):
     first = await project.begin("analyze", "docs/0[0-3].txt", "First.", "-o", "-", "--concurrency", "2", latency=0.5)
     await until(lambda: Home(project.home).live_state() is not None)
     second = await project.begin("analyze", "docs", "Second.", "-o", "-", "--concurrency", "1", latency=0.5)
-    await until(lambda: project.done("Second.") >= 1)
 
-    ends = await asyncio.gather(ended(first), ended(second))
+    status, out, err = await ended(first)
+    assert (status, len(rows(out))) == (0, 4), err
+    assert project.done("Second.") < 24
 
-    assert [end[0] for end in ends] == [0, 0], [end[2] for end in ends]
-    assert [len(rows(end[1])) for end in ends] == [4, 24]
-    assert {row["status"] for end in ends for row in rows(end[1])} == {"done"}
+    status, out, err = await ended(second)
+    assert status == 0, err
+    assert [row["status"] for row in rows(out)] == ["done"] * 24
     assert not Home(project.home).is_owned()
 
 
@@ -153,13 +165,3 @@ async def test_a_sample_is_quoted_and_costs_nothing_in_the_whole(project):
     assert "Sample: 5 of 24 documents" in err
     assert "failures  0.0% (0.0% to 43.4%)" in err
     assert sum(row["reused"] for row in rows(out)) == 5
-
-
-async def test_a_sample_that_is_not_agreed_to_ends_there(project):
-    process = await project.begin("analyze", "docs", "Sample.", "--sample", "2", "-o", "-", stdin=PIPE)
-
-    status, out, err = await ended(process, "n\n")
-
-    assert (status, out) == (0, "")
-    assert "Go on with all of them?" in err
-    assert project.done("Sample.") == 2
