@@ -33,17 +33,19 @@ setup: $(STAMP)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found. Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	"$(PYTHON)" -m venv "$(VENV)"
+	@echo "Setting up .venv with $$("$(PYTHON)" --version); this happens once."
+	@"$(PYTHON)" -m venv "$(VENV)"
 
 # uv first, because it is quick and keeps to the lock. Where only pip knows the way to an index (a mirror in a
 # pip.conf), pip installs the very same locked files, by their hashes.
 $(STAMP): pyproject.toml uv.lock | $(BIN)/python
-	test -x "$(BIN)/uv" || $(PIP) install uv
-	$(UV) sync --quiet --locked --all-extras --python "$(BIN)/python" || { \
-		$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file "$(VENV)/locked.txt" && \
+	@test -x "$(BIN)/uv" || $(PIP) install uv
+	@$(UV) sync --quiet --locked --all-extras --python "$(BIN)/python" || { \
+		echo "uv could not install from the lock; installing the same files with pip."; \
+		$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file "$(VENV)/locked.txt" >/dev/null && \
 		$(PIP) install --require-hashes --requirement "$(VENV)/locked.txt" && \
 		$(PIP) install --no-deps --editable . ; }
-	touch "$@"
+	@touch "$@"
 
 demo: $(STAMP)
 	@"$(BIN)/outlive" demo $(ARGS)

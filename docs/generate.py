@@ -35,31 +35,28 @@ def settings_page() -> str:
     return "\n".join(rows)
 
 
-def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield a command and all below it that are not hidden, with the words that reach each."""
-    yield path, command
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """Yield a command and all below it that are not hidden, each as if it had been called, 100 columns wide."""
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        **{**command.context_settings, "terminal_width": 100, "max_content_width": 100},
+    )
+    yield context
     if isinstance(command, click.Group):
-        context = click.Context(command, info_name=path[-1])
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
+        for child_name in command.list_commands(context):
+            child = command.get_command(context, child_name)
             if child is not None and not child.hidden:
-                yield from commands(child, (*path, name))
-
-
-def help_of(command: click.Command, path: tuple[str, ...]) -> str:
-    """Return what ``--help`` shows, at a width that does not depend on the terminal."""
-    context = None
-    for name in path[:-1]:
-        context = click.Context(command, info_name=name, parent=context)
-    context = click.Context(command, info_name=path[-1], parent=context, terminal_width=100, max_content_width=100)
-    return command.get_help(context)
+                yield from commands(child, child_name, context)
 
 
 def cli_page() -> str:
     """Return the page of all commands: each with its own help."""
     parts = [f"# Command line\n\n{NOTE}"]
-    for path, command in commands(command_line, ("outlive",)):
-        parts.append(f"{'#' * min(len(path) + 1, 4)} `{' '.join(path)}`\n\n```\n{help_of(command, path)}\n```\n")
+    for context in commands(command_line, "outlive"):
+        depth = context.command_path.count(" ")
+        parts.append(f"{'#' * min(depth + 2, 4)} `{context.command_path}`\n\n```\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 
 

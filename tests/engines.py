@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -62,12 +62,19 @@ class Counting:
                 args=[workflow.info().workflow_id, number],
                 result_type=int,
                 start_to_close_timeout=timedelta(seconds=10),
-                heartbeat_timeout=timedelta(seconds=5),
+                heartbeat_timeout=timedelta(seconds=2),
                 retry_policy=RetryPolicy(
                     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=1)
                 ),
             )
         return total
+
+
+async def start_counting(client: Client, count: int, *, id: str, task_queue: str, **options: object) -> WorkflowHandle:
+    """Start it with a short workflow task timeout: a task that was out when its engine died is given out again soon."""
+    return await client.start_workflow(
+        "TestCounting", count, id=id, task_queue=task_queue, task_timeout=timedelta(seconds=2), **options
+    )
 
 
 class Notes:
@@ -90,5 +97,6 @@ def counting_worker(client: Client, task_queue: str, notes: Notes) -> Worker:
         task_queue=task_queue,
         workflows=[Counting],
         activities=[notes.note],
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         workflow_runner=UnsandboxedWorkflowRunner(),
     )

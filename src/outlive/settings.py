@@ -40,6 +40,7 @@ class Settings:
     model_attempts: Annotated[
         int, "How often one model call is tried when the provider is overloaded or not reachable."
     ] = 6
+    outage_pause: Annotated[float, "Seconds that a model which answers nobody is left alone."] = 20.0
     answer_attempts: Annotated[int, "How often a model is asked when its answer does not fit the output type."] = 3
     context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
     offline_latency: Annotated[

@@ -28,7 +28,6 @@ TEMPORAL_FENCES = {
     "models": set(),
     "workflows": {"workflow", "common", "exceptions"},
     "activities": {"activity", "common", "exceptions"},
-    "testing": set(),
 }
 
 FORBIDDEN_WORDS = {"job", "jobs", "step", "steps", "node", "nodes", "manager", "helper", "helpers", "util", "utils"}

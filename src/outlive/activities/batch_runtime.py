@@ -26,7 +26,6 @@ from outlive.settings import Settings
 
 CONTROL_SECONDS = 1.0
 """How often a worker looks whether the batch's concurrency was changed."""
-OUTAGE_PAUSE = timedelta(seconds=20)
 
 
 class BatchRuntime:
@@ -109,10 +108,10 @@ class BatchRuntimes:
             gc.collect()
             gc.freeze()  # what was imported stays: looking through it at each collection cost a third of a call's CPU
 
-    @staticmethod
-    def outage_pause(error: ModelOverloaded) -> timedelta:
-        """Return how long to leave a model alone that answers nobody: as long as it asked for, at least 20 s."""
-        return max(error.retry_after or OUTAGE_PAUSE, OUTAGE_PAUSE)
+    def outage_pause(self, error: ModelOverloaded) -> timedelta:
+        """Return how long to leave a model alone that answers nobody: as set, or longer where it asks for it."""
+        usual = timedelta(seconds=self._settings.outage_pause)
+        return max(error.retry_after or usual, usual)
 
     async def _open_batch(self, batch_id: str) -> BatchRuntime:
         record = await self.ledger.call(self.ledger.batches.find, batch_id)

@@ -161,7 +161,7 @@ def _as_json(result: object) -> str:
     except PydanticSerializationError:
         pass  # most often half of a surrogate pair, which models do write: it becomes U+FFFD
     try:
-        return json.dumps(cleaned(ANYTHING.dump_python(result, mode="json")), ensure_ascii=False)
+        return json.dumps(cleaned(ANYTHING.dump_python(cleaned(result), mode="json")), ensure_ascii=False)
     except (PydanticSerializationError, TypeError, ValueError) as error:
         raise DocumentError(
             Cause.FUNCTION_ERROR, f"The function returned a {type(result).__name__}, which JSON cannot hold."

@@ -18,8 +18,12 @@ from outlive.names import WORK_WINDOW
 HEARTBEAT_SECONDS = 1.0
 DOCUMENTS_PER_READ = 50
 SUSPECT_AFTER = 3
-"""A document begun so often without an outcome is worked on alone: whatever kills the worker is then known."""
+"""A document that was in flight at so many deaths is worked on alone: whatever kills the worker is then known."""
 GIVEN_UP_AFTER = 6
+FEW = 3
+OUTAGES_ALONE = 30
+"""A document that nobody answers is not to keep its batch from ending. With the last few of a window it fails after so
+many outages, some twenty minutes; with more than a few it is the model that is down, and that is waited out."""
 
 
 class Windows:
@@ -93,7 +97,7 @@ class _Pass:
     async def work(self) -> WindowReport:
         suspects: deque[PendingDocument] = deque()
         async for document in self._pending():
-            if document.times_begun >= SUSPECT_AFTER:
+            if document.deaths >= SUSPECT_AFTER:
                 suspects.append(document)
             elif not self._stopping:
                 await self._take(document)
@@ -134,8 +138,8 @@ class _Pass:
     async def _examine(self, document: PendingDocument) -> None:
         """Work on a document that was in flight at several deaths, with no other of its kind beside it."""
         async with self._runtime.suspects:
-            if document.times_begun >= GIVEN_UP_AFTER:
-                reason = f"Every worker that began it died: {document.times_begun} so far, the last ones with it alone."
+            if document.deaths >= GIVEN_UP_AFTER:
+                reason = f"Every worker that began it died: {document.deaths} so far, the last ones with it alone."
                 await self._record(
                     Outcome(position=document.position, status=Status.FAILED, cause=Cause.KILLED_WORKER, reason=reason)
                 )
@@ -148,14 +152,29 @@ class _Pass:
         except ModelHalted as error:
             self._halted = error.reason
             self.stop()
+            self._runtime.ledger.give_back(document.position)
             return
         except ModelOverloaded as error:
-            self._outage = error
-            self.stop()
+            await self._leave_for_later(document, error)
             return
+        except asyncio.CancelledError:
+            self._runtime.ledger.give_back(document.position)  # broken off by a worker that stops: nobody died of it
+            raise
         finally:
             self._runtime.permits.release()
         await self._record(outcome, has_kept=has_kept)
+
+    async def _leave_for_later(self, document: PendingDocument, error: ModelOverloaded) -> None:
+        """Note that the model answered nobody; the last few documents are at fault where that goes on for long."""
+        if document.outages >= OUTAGES_ALONE and self._found - self._recorded <= FEW:
+            outcome = Outcome(
+                position=document.position, status=Status.FAILED, cause=Cause(error.cause), reason=error.reason
+            )
+            await self._record(outcome)
+            return
+        self._outage = error
+        self.stop()
+        await self._runtime.ledger.count_outage(document.position)
 
     async def _record(self, outcome: Outcome, *, has_kept: bool = False) -> None:
         await self._runtime.ledger.record(outcome, has_kept=has_kept)

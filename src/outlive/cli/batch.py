@@ -170,7 +170,7 @@ def cancel(batch_id: str) -> None:
 
 @batch.command(name="set")
 @click.argument("batch_id")
-@click.option("--concurrency", type=int, required=True, help="Documents in flight over all workers.")
+@click.option("--concurrency", type=click.IntRange(min=1), required=True, help="Documents in flight over all workers.")
 def set_concurrency(batch_id: str, concurrency: int) -> None:
     """Change how many documents are in flight, while the batch runs."""
 

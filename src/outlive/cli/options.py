@@ -163,8 +163,10 @@ class Answering:
             raise UsageError(f"The schema file {str(self.schema)!r} cannot be read: {error.strerror}.") from error
         except ValueError as error:
             raise UsageError(f"The schema file {str(self.schema)!r} holds no JSON: {error}.") from error
+        if not isinstance(schema, dict):
+            raise UsageError(f"The schema file {str(self.schema)!r} holds no JSON object, but {schema!r:.60}.")
         prepare_output(schema)
-        return dict(schema)
+        return schema
 
 
 def taken(kind: type[Any], options: dict[str, Any]) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from outlive.errors import EngineFailed, EngineOwned
 
-LOCK_ATTEMPTS = 20
-LOCK_PAUSE = 0.05  # seconds; 20 of them outlast everyone who only looks whether there is an owner
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE = 0.03  # seconds; 10 of them outlast everyone who only looks whether there is an owner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -298,10 +298,11 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
         .where(outcomes.c.batch == record.number)
         .group_by(outcomes.c.status, outcomes.c.cause)
     ).all()
+    again = begun.c.times - 1 - begun.c.outages
     earlier = connection.execute(
         select(
             func.coalesce(func.sum(case((begun.c.times > 0, 1), else_=0)), 0).label("documents"),
-            func.coalesce(func.sum(case((begun.c.times > 1, begun.c.times - 1), else_=0)), 0).label("again"),
+            func.coalesce(func.sum(case((again > 0, again), else_=0)), 0).label("again"),
             func.coalesce(func.sum(begun.c.earlier_calls), 0).label("calls"),
             func.coalesce(func.sum(begun.c.earlier_input_tokens), 0).label("input_tokens"),
             func.coalesce(func.sum(begun.c.earlier_output_tokens), 0).label("output_tokens"),
@@ -326,12 +327,13 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
 
 def _carry_cost(connection: Connection, number: int, rows: Iterable[Sequence[Any]]) -> None:
     spent = upsert(begun).values(batch=number, times=0)
+    anew = dict.fromkeys(("times", "outages", "given_back"), literal(0))
     added = {
         name: getattr(begun.c, name) + getattr(spent.excluded, name)
         for name in ("earlier_calls", "earlier_input_tokens", "earlier_output_tokens", "earlier_usd_nanos")
     }
     connection.execute(
-        spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, "times": literal(0)}),
+        spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, **anew}),
         [
             {
                 "position": position,

@@ -85,7 +85,8 @@ class PendingDocument:
     """A document that has no outcome yet.
 
     Attributes:
-        times_begun: How often an attempt has begun it before.
+        deaths: How often an attempt that had begun it died.
+        outages: How often it was broken off because the model answered nobody.
         calls: Completed model calls of those attempts, by call key: JSON of each answer.
     """
 
@@ -95,7 +96,8 @@ class PendingDocument:
     fields: Mapping[str, Any]
     cause: str | None
     reason: str | None
-    times_begun: int
+    deaths: int
+    outages: int
     calls: Mapping[str, str]
 
 

@@ -64,6 +64,8 @@ begun = Table(  # how often each document was begun, and what was paid for outco
     Column("batch", Integer, primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("times", Integer, nullable=False),
+    Column("outages", Integer, nullable=False, default=0),  # … of them, broken off since the model answered nobody
+    Column("given_back", Integer, nullable=False, default=0),  # … of them, broken off by a worker that had to stop
     Column("earlier_calls", Integer, nullable=False, default=0),
     Column("earlier_input_tokens", BigInteger, nullable=False, default=0),
     Column("earlier_output_tokens", BigInteger, nullable=False, default=0),

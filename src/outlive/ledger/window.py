@@ -16,9 +16,9 @@ Row = tuple[object, ...]
 
 # Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than SQLite's.
 _BEGIN_DOCUMENT = """
-INSERT INTO begun (batch, position, times, earlier_calls, earlier_input_tokens, earlier_output_tokens,
-                   earlier_usd_nanos)
-VALUES (?, ?, 1, 0, 0, 0, 0) ON CONFLICT (batch, position) DO UPDATE SET times = times + 1
+INSERT INTO begun (batch, position, times, outages, given_back, earlier_calls, earlier_input_tokens,
+                   earlier_output_tokens, earlier_usd_nanos)
+VALUES (?, ?, 1, 0, 0, 0, 0, 0, 0) ON CONFLICT (batch, position) DO UPDATE SET times = times + 1
 """
 _RECORD_CALL = "INSERT INTO calls (batch, position, call_key, answer) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _RECORD_OUTCOME = """
@@ -26,6 +26,8 @@ INSERT INTO outcomes (batch, position, status, cause, reason, result, model, cal
                       usd_nanos, content_key, reused, seconds, recorded_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+_COUNT_OUTAGE = "UPDATE begun SET outages = outages + 1 WHERE batch = ? AND position = ?"
+_GIVE_BACK = "UPDATE begun SET given_back = given_back + 1 WHERE batch = ? AND position = ?"
 _FORGET_CALLS = "DELETE FROM calls WHERE batch = ? AND position = ?"
 
 
@@ -49,7 +51,17 @@ def forget_calls(connection: Connection, rows: list[Row]) -> None:
     connection.exec_driver_sql(_FORGET_CALLS, rows)
 
 
-STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls)
+def count_outages(connection: Connection, rows: list[Row]) -> None:
+    """Count that the model answered nobody while these documents were worked on."""
+    connection.exec_driver_sql(_COUNT_OUTAGE, rows)
+
+
+def give_back(connection: Connection, rows: list[Row]) -> None:
+    """Count that a worker had to stop while it worked on these documents, and lived."""
+    connection.exec_driver_sql(_GIVE_BACK, rows)
+
+
+STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls, count_outages, give_back)
 
 
 class WindowLedger:
@@ -76,6 +88,8 @@ class WindowLedger:
                     documents.c.cause,
                     documents.c.reason,
                     begun.c.times,
+                    begun.c.outages,
+                    begun.c.given_back,
                 )
                 .select_from(joined)
                 .where(here, documents.c.duplicate_of.is_(None), outcomes.c.position.is_(None))
@@ -96,7 +110,8 @@ class WindowLedger:
                 fields=json.loads(row.fields) if row.fields else {},
                 cause=row.cause,
                 reason=row.reason,
-                times_begun=row.times or 0,
+                deaths=(row.times or 0) - (row.outages or 0) - (row.given_back or 0),
+                outages=row.outages or 0,
                 calls=kept.get(row.position, {}),
             )
             for row in rows
@@ -105,6 +120,14 @@ class WindowLedger:
     async def begin(self, position: int) -> None:
         """Remember that work on a document begins, so that what was in flight at a crash is known."""
         await self._writer.write(begin_documents, (self._number, position))
+
+    async def count_outage(self, position: int) -> None:
+        """Remember that a begun document has no outcome because the model answered nobody."""
+        await self._writer.write(count_outages, (self._number, position))
+
+    def give_back(self, position: int) -> None:
+        """Remember that a begun document has no outcome because the worker has to stop: it did not die of it."""
+        self._writer.write(give_back, (self._number, position))
 
     def record_call(self, position: int, call_key: str, answer: str) -> None:
         """Keep the answer of a completed model call until the document has its outcome.

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import temporalio.client
 import temporalio.worker
 from sqlalchemy import Connection, Engine, event
+from temporalio import activity, workflow
 
 from outlive.names import WORK_WINDOW
 
@@ -95,7 +96,7 @@ class _Windows(temporalio.worker.ActivityInboundInterceptor):
 
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:  # noqa: A002
         result = await super().execute_activity(input)
-        if getattr(input.fn, "__temporal_activity_definition").name == WORK_WINDOW:  # noqa: B009
+        if activity.info().activity_type == WORK_WINDOW:
             self._fault.reached(Moment.WINDOW_DONE)
         return result
 
@@ -117,8 +118,6 @@ class _Runs(temporalio.worker.WorkflowInboundInterceptor):
         super().init(_Commands(outbound, self.fault))
 
     async def execute_workflow(self, input: temporalio.worker.ExecuteWorkflowInput) -> Any:  # noqa: A002
-        from temporalio import workflow
-
         if workflow.info().continued_run_id:
             self.fault.reached(Moment.CONTINUED)
         return await super().execute_workflow(input)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
-WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)  # a worker killed in a workflow task is replaced after this; Temporal's: 10
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)  # a worker killed in a workflow task is replaced after it (default: 10 s)
 
 WINDOW_TIMEOUT = timedelta(days=7)  # a window's length is its documents'; heartbeats, not this, tell that it is alive
 WINDOW_HEARTBEAT_TIMEOUT = timedelta(seconds=8)  # a dead worker's window goes on elsewhere within 10 s

@@ -21,7 +21,7 @@ from outlive.documents.entries import Entry
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
-from outlive.names import BATCH_WORKFLOW, batch_workflow_id
+from outlive.names import BATCH_WORKFLOW, SET_WINDOWS_SIGNAL, batch_workflow_id
 from outlive.settings import Settings
 from outlive.testing.faults import Fault
 from outlive.testing.model_server import ModelServer
@@ -198,6 +198,11 @@ class Project:
             task_timeout=WORKFLOW_TASK_TIMEOUT,
         )
         return handle
+
+    async def signal_windows(self, handle: BatchHandle, count: int) -> None:
+        """Spread a batch over so many windows, whatever its concurrency."""
+        temporal = await self.client.temporal()
+        await temporal.get_workflow_handle(batch_workflow_id(handle.batch_id)).signal(SET_WINDOWS_SIGNAL, count)
 
     def start_worker(self, fault: Fault | None = None, *, settings: Settings | None = None) -> WorkerProcess:
         """Start a worker process, with a death in it or none."""

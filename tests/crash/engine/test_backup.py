@@ -6,14 +6,14 @@ from contextlib import closing
 
 import pytest
 
-from engines import Notes, counting_worker, settings_for, until
+from engines import Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.backup import back_up, read_manifest, restore
 from outlive.engine.connection import connect, result_of
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed, EngineOwned, UsageError
 
-COUNT = 30
+COUNT = 20
 
 
 def write_ledger(home: Home, rows: int) -> None:
@@ -36,10 +36,7 @@ async def test_a_backup_under_load_is_restored_elsewhere_and_its_runs_finish(tmp
         write_ledger(home, 10)
         client = await connect(settings)
         async with counting_worker(client, task_queue, notes):
-            handles = [
-                await client.start_workflow("TestCounting", COUNT, id=f"run-{n}", task_queue=task_queue)
-                for n in range(4)
-            ]
+            handles = [await start_counting(client, COUNT, id=f"run-{n}", task_queue=task_queue) for n in range(4)]
             await until(lambda: len(notes.done) >= COUNT, "a part of the activities done")
             await back_up(home, tmp_path / "backup")
             assert len(notes.done) < 4 * COUNT

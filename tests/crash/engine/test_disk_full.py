@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from engines import Notes, counting_worker, settings_for, until
+from engines import Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.connection import connect, result_of
 from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
@@ -39,11 +39,11 @@ async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_
     settings = settings_for(home.path)
     async with home.own(), EngineServer(home, settings, on_event=events.append) as server:
         client = await connect(settings)
-        accepted = [await client.start_workflow("TestCounting", 2, id="run-0", task_queue=task_queue)]
+        accepted = [await start_counting(client, 2, id="run-0", task_queue=task_queue)]
         ballast = small_disk / "ballast"
         fill(ballast)
         with pytest.raises((RPCError, TimeoutError)):
-            await asyncio.wait_for(start_until_refused(client, task_queue, accepted), 8)
+            await asyncio.wait_for(start_until_refused(client, task_queue, accepted), 3)
         with contextlib.suppress(ProcessLookupError):  # a full disk may have ended it already (SIGBUS)
             os.kill(server.pid, signal.SIGKILL)
         full = lambda: [e for e in events if isinstance(e, EngineDied) and e.reason == DISK_FULL]  # noqa: E731
@@ -62,7 +62,7 @@ async def start_until_refused(client: Client, task_queue: str, accepted: list[Wo
     memo = {"ballast": "x" * 200_000}
     while True:
         name = f"run-{len(accepted)}"
-        accepted.append(await client.start_workflow("TestCounting", 2, id=name, task_queue=task_queue, memo=memo))
+        accepted.append(await start_counting(client, 2, id=name, task_queue=task_queue, memo=memo))
 
 
 def fill(path) -> None:

@@ -6,13 +6,13 @@ import signal
 import sqlite3
 from contextlib import closing
 
-from engines import Notes, counting_worker, settings_for, until
+from engines import Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.connection import connect, result_of
 from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 
-RUNS, ACTIVITIES, KILLS = 20, 10, 3
+RUNS, ACTIVITIES, KILLS = 15, 10, 3
 
 
 async def test_an_engine_killed_in_mid_write_is_back_on_its_port_and_nothing_is_lost(
@@ -25,8 +25,7 @@ async def test_an_engine_killed_in_mid_write_is_back_on_its_port_and_nothing_is_
         client = await connect(settings)
         async with counting_worker(client, task_queue, notes):
             handles = [
-                await client.start_workflow("TestCounting", ACTIVITIES, id=f"run-{n}", task_queue=task_queue)
-                for n in range(RUNS)
+                await start_counting(client, ACTIVITIES, id=f"run-{n}", task_queue=task_queue) for n in range(RUNS)
             ]
             results = asyncio.gather(*(result_of(handle) for handle in handles))
             for kill in range(1, KILLS + 1):

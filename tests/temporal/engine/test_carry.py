@@ -15,7 +15,7 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from engines import Counting, Notes, counting_worker, settings_for, until
+from engines import Counting, Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.backup import back_up, restore
 from outlive.engine.binary import find_binary
 from outlive.engine.carry import carry_rows
@@ -64,8 +64,8 @@ async def test_a_run_in_flight_on_an_old_file_finishes_on_the_new_server(tmp_pat
     client = await Client.connect(f"127.0.0.1:{settings.port}")
     notes, events = Notes(pause=0.1), []
     async with counting_worker(client, task_queue, notes):
-        handle = await client.start_workflow("TestCounting", COUNT, id="in-flight", task_queue=task_queue)
-        waiting = await client.start_workflow("TestCounting", 1, id="waiting", task_queue=f"{task_queue}-later")
+        handle = await start_counting(client, COUNT, id="in-flight", task_queue=task_queue)
+        waiting = await start_counting(client, 1, id="waiting", task_queue=f"{task_queue}-later")
         await until(lambda: len(notes.done) >= 3, "three activities done")
         await end(old, grace=10)
         assert len(notes.done) < COUNT

@@ -243,6 +243,20 @@ async def test_failed_documents_are_taken_back_and_their_cost_stays_counted_over
     assert (record.state, record.finished_at) == (BatchState.RUNNING, None)
 
 
+async def test_only_deaths_count_as_deaths(ledger):
+    sealed(ledger, 1)
+    window = await ledger.window("b")
+    for _ in range(4):
+        await window.begin(0)
+    await window.count_outage(0)
+    window.give_back(0)
+    await window.begin(0)
+
+    document = window.pending(0, 1)[0]
+
+    assert (document.deaths, document.outages) == (3, 1)
+
+
 async def test_a_document_that_failed_without_ever_being_begun_is_taken_back_too(ledger):
     sealed(ledger, 1)
     window = await ledger.window("b")
@@ -250,7 +264,7 @@ async def test_a_document_that_failed_without_ever_being_begun_is_taken_back_too
 
     assert ledger.batches.take_back_failed("b") == 1
 
-    assert [document.times_begun for document in window.pending(0, 1)] == [0]
+    assert [document.deaths for document in window.pending(0, 1)] == [0]
     assert ledger.batches.progress("b").in_flight == 0
 
 

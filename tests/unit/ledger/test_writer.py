@@ -166,7 +166,7 @@ async def test_a_kept_call_is_there_until_its_document_has_an_outcome(ledger):
 
     document = window.pending(0, 2)[0]
     assert document.calls == {"k1": '{"text": "a"}', "k2": '{"text": "b"}'}
-    assert document.times_begun == 1
+    assert document.deaths == 1
 
     await window.record(done(0), has_kept=True)
     with ledger.engine.begin() as connection:
