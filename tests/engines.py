@@ -70,11 +70,9 @@ class Counting:
         return total
 
 
-async def start_counting(client: Client, count: int, *, id: str, task_queue: str, **options: object) -> WorkflowHandle:
+async def start_counting(client: Client, count: int, **options: object) -> WorkflowHandle:
     """Start it with a short workflow task timeout: a task that was out when its engine died is given out again soon."""
-    return await client.start_workflow(
-        "TestCounting", count, id=id, task_queue=task_queue, task_timeout=timedelta(seconds=2), **options
-    )
+    return await client.start_workflow("TestCounting", count, task_timeout=timedelta(seconds=2), **options)
 
 
 class Notes:

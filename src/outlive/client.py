@@ -242,9 +242,7 @@ class BatchHandle:
         """
         found = await self._client._find(self.batch_id)  # noqa: SLF001 - the handle is the client's other half
         if found is None:
-            raise BatchError(
-                f"Unknown batch {self.batch_id!r}. `outlive batch list` shows the batches of this project."
-            )
+            raise BatchError(f"Unknown batch {self.batch_id!r}. `outlive batch list` shows those of this project.")
         return found
 
     async def start(self) -> None:
@@ -266,7 +264,7 @@ class BatchHandle:
                 id=batch_workflow_id(self.batch_id),
                 task_queue=self._client.settings.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            task_timeout=WORKFLOW_TASK_TIMEOUT,
+                task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
             )
         except RPCError as error:
@@ -321,7 +319,8 @@ class BatchHandle:
 
     async def resume(self) -> None:
         """Go on after a pause."""
-        if await self._client.temporal() and (await self.record()).state is BatchState.PAUSED:
+        await self._client.temporal()
+        if (await self.record()).state is BatchState.PAUSED:
             await self._mark(BatchState.RUNNING)  # before the signal: what follows it may be the next pause
         await self._signal(RESUME_SIGNAL)
 
@@ -357,7 +356,8 @@ class BatchHandle:
             )
         await self._client.temporal()  # no engine: nothing is taken back
         count = await self._client.ledger.call(self._client.ledger.batches.take_back_failed, self.batch_id)
-        await self.start()
+        if count:
+            await self.start()
         return count
 
     async def results(self) -> AsyncIterator[DocumentResult]:
@@ -392,11 +392,6 @@ class BatchHandle:
 
 def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
     for entry in entries:
-        yield NewDocument(
-            uri=entry.uri,
-            address=address_key(entry.uri),
-            text=entry.text,
-            fields=entry.fields or None,
-            cause=entry.cause,
-            reason=entry.reason,
-        )
+        uri, text, fields = entry.uri, entry.text, entry.fields or None
+        address = address_key(uri)
+        yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)

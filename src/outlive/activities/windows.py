@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from outlive.activities.batch_runtime import BatchRuntime, BatchRuntimes
 from outlive.activities.documents import answer_document
@@ -106,7 +106,10 @@ class _Pass:
             await self._examine(suspects.popleft())
         if self._outage is not None:
             raise ApplicationError(
-                self._outage.reason, type="ModelOutage", next_retry_delay=self._runtimes.outage_pause(self._outage)
+                self._outage.reason,
+                type="ModelOutage",
+                next_retry_delay=self._runtimes.outage_pause(self._outage),
+                category=ApplicationErrorCategory.BENIGN,  # expected and waited out: no traceback per window in the log
             ) from self._outage
         return WindowReport(recorded=self._recorded, missing=self._found - self._recorded, halted=self._halted)
 

@@ -142,7 +142,7 @@ def status(batch_id: str, as_json: bool) -> None:
 @click.argument("batch_id")
 def pause(batch_id: str) -> None:
     """Begin no further document; those in flight are finished."""
-    _change(batch_id, "pause", "Paused.")
+    _change(batch_id, "pause", f"Pausing; `outlive batch resume {batch_id}` goes on.")
 
 
 @batch.command()
@@ -150,22 +150,23 @@ def pause(batch_id: str) -> None:
 def resume(batch_id: str) -> None:
     """Go on with a batch that is paused, cancelled, or no longer known to the engine."""
 
-    async def run() -> None:
+    async def run() -> str:
         async with _client() as client:
             handle = await client.batch(batch_id)
+            if (await handle.record()).state is BatchState.FINISHED:
+                return f"Batch {handle.batch_id} is finished already."
             await handle.start()
-            if (await handle.record()).state is not BatchState.FINISHED:
-                await handle.resume()
+            await handle.resume()
+            return "It goes on."
 
-    asyncio.run(run())
-    click.echo("It goes on.")
+    click.echo(asyncio.run(run()))
 
 
 @batch.command()
 @click.argument("batch_id")
 def cancel(batch_id: str) -> None:
     """End a batch after the documents in flight. What is done stays."""
-    _change(batch_id, "cancel", f"Cancelled. `outlive batch resume {batch_id}` would go on where it stopped.")
+    _change(batch_id, "cancel", f"Cancelling; `outlive batch resume {batch_id}` would go on where it stopped.")
 
 
 @batch.command(name="set")
@@ -191,7 +192,8 @@ def retry_failed(batch_id: str) -> None:
         async with _client() as client:
             return await (await client.batch(batch_id)).retry_failed()
 
-    click.echo(f"{asyncio.run(run()):,} documents are done again.")
+    count = asyncio.run(run())
+    click.echo(f"{count:,} document{'s are' if count != 1 else ' is'} done again." if count else "No document failed.")
 
 
 @batch.command()
@@ -244,7 +246,10 @@ def _client() -> "Client":
 def _change(batch_id: str, method: str, said: str) -> None:
     async def run() -> None:
         async with _client() as client:
-            await getattr(await client.batch(batch_id), method)()
+            handle = await client.batch(batch_id)
+            if (state := (await handle.record()).state) in {BatchState.FINISHED, BatchState.CANCELLED}:
+                raise BatchError(f"Batch {handle.batch_id!r} is {state} already. There is nothing to {method}.")
+            await getattr(handle, method)()
 
     asyncio.run(run())
     click.echo(said)

@@ -67,6 +67,7 @@ class _Caretaker:
         self._worker_count = workers
         self._own: Supervisor | None = None
         self._running: asyncio.Task[None] | None = None
+        self._retiring: list[asyncio.Task[None]] = []
         self._has_engine = False
 
     async def begin(self) -> None:
@@ -93,17 +94,21 @@ class _Caretaker:
                 continue
             with contextlib.suppress(EngineOwned):
                 if not await self._still_served():
-                    await self.stop()
+                    self._retire()
                     await self._take_over()
 
     async def stop(self) -> None:
         """Stop what we run ourselves."""
+        self._retire()
+        await asyncio.gather(*self._retiring)
+
+    def _retire(self) -> None:
+        """Begin to stop what we run; workers drain more quickly where a new engine comes up meanwhile."""
         if self._running is not None:
             self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
         if self._own is not None:
-            await self._own.stop()
+            self._retiring.append(asyncio.create_task(self._own.stop()))
             self._own = None
 
     async def _take_over(self) -> None:

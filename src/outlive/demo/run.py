@@ -61,7 +61,7 @@ async def demonstrate(settings: Settings, *, documents: int = DOCUMENTS) -> bool
         record = await handle.record()
         recorded = await client.ledger.call(recorded_documents, client.ledger.engine, record.number)
         verdict = judge(recorded, await _counts(server.address), kills=kills)
-        holds = verdict.holds(kills=len(PLAN))
+        holds = verdict.holds(kills=len(PLAN), in_flight=CONCURRENCY + WORKERS)
         show_verdict(console, verdict, holds=holds)
         results = home.path / "results.jsonl"
         await write_results(handle, str(results))

@@ -60,9 +60,9 @@ def show_verdict(console: Console, verdict: Verdict, *, holds: bool) -> None:
         (verdict.done, f"of {verdict.total:,} documents done"),
         (verdict.failed, "failed"),
         (verdict.lost, "lost"),
-        (verdict.done_twice, "done twice: read again after their outcome was in the ledger"),
-        (verdict.begun_again, "begun again, because they were in flight at a kill (the ledger's count)"),
-        (verdict.read_again, "reads repeated for that reason (the document server's count)"),
+        (verdict.done_twice, "done twice (read again after the outcome was in the ledger)"),
+        (verdict.begun_again, "begun again, because they were in flight at a kill (the ledger)"),
+        (verdict.read_again, "reads repeated for that reason (the document server)"),
         (verdict.kills, "processes killed with -9"),
     )
     for count, meaning in rows:

@@ -48,13 +48,17 @@ class Verdict:
     read_again: int
     kills: int
 
-    def holds(self, *, kills: int) -> bool:
-        """Return whether all is done once, though so many processes were killed."""
+    def holds(self, *, kills: int, in_flight: int) -> bool:
+        """Return whether all is done once, though so many processes were killed.
+
+        A read begins beside the ledger's note that the document was begun, so that a kill may fall between the two:
+        what bounds the repeated reads is how many documents can have been in flight at the kills.
+        """
         return (
             self.kills == kills
             and self.done == self.total
             and not (self.failed or self.lost or self.done_twice)
-            and self.read_again <= self.begun_again
+            and self.read_again <= kills * in_flight
         )
 
 

@@ -183,11 +183,12 @@ class Batches:
                     func.coalesce(outcomes.c.usd_nanos, 0),
                 ).where(failed)
             ).all()
-            if rows:
-                _carry_cost(connection, number, rows)
-                positions = select(outcomes.c.position).where(failed)
-                connection.execute(delete(calls).where(calls.c.batch == number, calls.c.position.in_(positions)))
-                connection.execute(delete(outcomes).where(failed))
+            if not rows:
+                return 0
+            _carry_cost(connection, number, rows)
+            positions = select(outcomes.c.position).where(failed)
+            connection.execute(delete(calls).where(calls.c.batch == number, calls.c.position.in_(positions)))
+            connection.execute(delete(outcomes).where(failed))
             connection.execute(
                 update(batches)
                 .where(batches.c.number == number)

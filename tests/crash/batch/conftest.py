@@ -19,6 +19,6 @@ async def project(
 ) -> AsyncIterator[Project]:
     """A project on the session's engine, with a ledger, a task queue and a model server of its own."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", engine.state.address)
-    settings = Settings(home=tmp_path / ".outlive", task_queue=task_queue, model_attempts=2, drain_timeout=5.0)
+    settings = Settings(home=tmp_path / ".outlive", task_queue=task_queue, model_attempts=2, drain_timeout=2.0)
     async with project_in(settings, monkeypatch.setenv, latency=0.02) as project:
         yield project

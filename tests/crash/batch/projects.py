@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from crash.batch.apps import app as crash_app
+from engines import until
 from outlive.app import App
 from outlive.client import BatchHandle, BatchRequest, BatchStatus, Client
 from outlive.contracts.batches import BatchInput, BatchSpec
@@ -116,8 +117,9 @@ def texts(count: int, *, first: int = 0) -> list[str]:
 
 
 def source_of(contents: Iterable[str], description: str = "some texts") -> Source:
-    """A source of texts."""
-    entries = [Entry(uri=f"texts#{place}", text=text) for place, text in enumerate(contents)]
+    """A source of texts; equal ones have the same address."""
+    contents = list(contents)
+    entries = [Entry(uri=f"texts#{contents.index(text)}", text=text) for text in contents]
     return Source(description, lambda: iter(entries))
 
 
@@ -168,7 +170,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """What a worker finds its settings and its model with."""
-        named = worker_environment(self.settings)
+        named = worker_environment(self.settings)  # settings themselves are passed to forked workers as they are
         return named | {"OPENAI_BASE_URL": self.model.base_url, "OPENAI_API_KEY": "sk-test"}
 
     def request(self, contents: Sequence[str], batch_id: str | None, **spec: Any) -> BatchRequest:
@@ -198,6 +200,19 @@ class Project:
             task_timeout=WORKFLOW_TASK_TIMEOUT,
         )
         return handle
+
+    async def beats(self, handle: BatchHandle, count: int) -> None:
+        """Wait until every open window has told the engine so often that it lives, and heard back."""
+        temporal = await self.client.temporal()
+        workflow = temporal.get_workflow_handle(batch_workflow_id(handle.batch_id))
+        seen: dict[str, set[int]] = {}
+
+        async def have_beaten() -> bool:
+            for pending in (await workflow.describe()).raw_description.pending_activities:
+                seen.setdefault(pending.activity_id, set()).add(pending.last_heartbeat_time.ToNanoseconds())
+            return bool(seen) and all(len(beats) > count for beats in seen.values())
+
+        await until(have_beaten, f"{count} heartbeats")
 
     async def signal_windows(self, handle: BatchHandle, count: int) -> None:
         """Spread a batch over so many windows, whatever its concurrency."""
@@ -237,6 +252,12 @@ class Project:
     def books(self, batch_id: str) -> Books:
         """What the ledger's file says now."""
         return read_books(self.ledger_path, batch_id)
+
+    def write_books(self, batch_id: str, statement: str, **values: object) -> None:
+        """Put something into the ledger that takes too long to come about in a test."""
+        with contextlib.closing(sqlite3.connect(self.ledger_path)) as file, file:
+            (number,) = file.execute("SELECT number FROM batches WHERE batch_id = ?", (batch_id,)).fetchone()
+            file.execute(statement, {"batch": number} | values)
 
     def end(self) -> None:
         """End every worker process that is left."""

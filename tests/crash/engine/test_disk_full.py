@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
@@ -16,7 +17,7 @@ from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
 from outlive.engine.server import DISK_FULL, QUICK_DEATHS_ALLOWED, EngineServer
 
-SIZE = 24_000_000  # bytes; an empty engine takes 4 to 5 with its WAL
+SIZE = 32_000_000  # bytes; an empty engine takes 4 to 5 with its WAL
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_
         full = lambda: [e for e in events if isinstance(e, EngineDied) and e.reason == DISK_FULL]  # noqa: E731
         await until(lambda: len(full()) > QUICK_DEATHS_ALLOWED, "the engine is tried again and again on the full disk")
 
-        ballast.unlink()
+        ballast.unlink(missing_ok=True)
         await until(lambda: isinstance(events[-1], EngineStarted), "the engine is back")
         async with counting_worker(client, task_queue, Notes()):
             results = [await result_of(handle) for handle in accepted]
@@ -65,11 +66,7 @@ async def start_until_refused(client: Client, task_queue: str, accepted: list[Wo
         accepted.append(await start_counting(client, 2, id=name, task_queue=task_queue, memo=memo))
 
 
-def fill(path) -> None:
-    with path.open("wb") as file:
-        try:
-            while True:
-                file.write(b"\0" * 65536)
-                file.flush()
-        except OSError:
-            return
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 65536)

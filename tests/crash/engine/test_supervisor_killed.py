@@ -233,3 +233,23 @@ async def test_workers_run_the_new_code_when_the_app_changes_and_the_old_while_i
     assert not set(first) & set(second)
     assert not any(isinstance(event, WorkerDied) for event in events)
     assert len([event for event in events if isinstance(event, WorkerStarted)]) == 4
+
+
+async def test_a_second_request_to_stop_does_not_wait_for_the_workers(tmp_path):
+    deaf = (
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)"
+    )
+    settings = settings_for(tmp_path / ".outlive", drain_timeout=300.0)
+    supervisor = Supervisor(settings, workers=1, command=[sys.executable, "-c", deaf], engine=False)
+    await supervisor.start()
+    (pid,) = supervisor.worker_pids
+    log = LogFile(supervisor.home.logs / "worker-0.log")
+    await until(lambda: "deaf" in log.tail(), "the worker ignores SIGTERM")
+
+    supervisor.ask_stop()
+    stopping = asyncio.create_task(supervisor.stop())
+    await asyncio.sleep(0)
+    supervisor.ask_stop()
+    await asyncio.wait_for(stopping, 60)
+
+    assert not is_running(pid)

@@ -31,6 +31,7 @@ async def test_a_paused_batch_finishes_what_is_in_flight_and_begins_nothing_more
         await until(lambda: project.model.waiting == 8, "eight calls in flight")
         await handle.pause()
         await until(lambda: has_state(handle, "paused"), "paused")
+        await project.beats(handle, 2)  # with a heartbeat's answer a window hears of it
         project.model.release()
         await until(lambda: windows_closed(project, handle), "all windows have reported")
         paused = await handle.status()
@@ -52,6 +53,7 @@ async def test_a_cancelled_batch_keeps_what_is_done_and_started_again_goes_on(pr
     async with project.serving():
         await until(lambda: project.model.waiting == 8, "eight calls in flight")
         await handle.cancel()
+        await project.beats(handle, 3)
         project.model.release()
         await until(lambda: has_state(handle, "cancelled"), "cancelled")
         cancelled = await project.ended(handle)
@@ -77,6 +79,7 @@ async def test_concurrency_goes_up_and_down_while_the_batch_runs(project: Projec
         await until(lambda: project.model.waiting == 12, "twelve calls in flight")
         await handle.set_concurrency(2)
         await project.signal_windows(handle, 1)
+        await project.beats(handle, 3)  # the worker looks at each
         project.model.release()
         await until(lambda: project.model.waiting <= 2, "no more than two calls in flight")
         project.model.counts.most_in_flight = 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from crash.batch.projects import Project, texts
 from engines import until
+from outlive.activities.windows import GIVEN_UP_AFTER, OUTAGES_ALONE
 from outlive.app import App
 from outlive.testing.model_server import Faults
 
@@ -40,17 +41,17 @@ async def test_a_server_error_for_one_document_fails_that_one_alone(project: Pro
 
 
 async def test_an_outage_of_the_model_is_waited_out_without_failing_a_document(project: Project, batch_id: str):
-    project.model.faults = Faults(error_share=1.0)
+    project.model.breaks_on = {str(number) for number in range(DOCUMENTS)}
     settings = replace(project.settings, outage_pause=0.1, model_attempts=1)
     handle = await project.begin(texts(DOCUMENTS), batch_id)
     async with project.serving(settings=settings):
-        await until(lambda: project.model.counts.faulted >= 8 * 8, "many rounds of refusals")
+        await until(lambda: project.model.calls_of(0) > GIVEN_UP_AFTER, "more rounds than a suspect gets")
         during = await handle.status()
-        project.model.faults = Faults()
+        project.model.breaks_on = set()
         ended = await project.ended(handle)
 
     assert during.progress.failed == {}
-    assert "503" in during.health.problem
+    assert "500" in during.health.problem
     assert ended.progress.done == DOCUMENTS
     assert ended.progress.failed == {}
     assert ended.progress.begun_again == 0
@@ -60,12 +61,15 @@ async def test_an_outage_of_the_model_is_waited_out_without_failing_a_document(p
 async def test_a_document_that_nobody_answers_does_not_keep_its_batch_from_ending(project: Project, batch_id: str):
     project.model.breaks_on = {"0"}
     settings = replace(project.settings, outage_pause=0.05, model_attempts=1)
-    handle = await project.begin(texts(1), batch_id, windows={"heartbeat_timeout_seconds": 30.0})
+    handle = await project.begin(texts(1), batch_id)
+    project.write_books(
+        handle.batch_id, "INSERT INTO begun VALUES (:batch, 0, :times, :times, 0, 0, 0, 0, 0)", times=OUTAGES_ALONE - 1
+    )
     async with project.serving(settings=settings):
         ended = await project.ended(handle)
 
     assert ended.progress.failed == {"model_unavailable": 1}
-    assert project.model.calls_of(0) == 31
+    assert project.model.calls_of(0) == 2
 
 
 async def test_a_refused_key_pauses_the_batch_and_resume_goes_on(project: Project, batch_id: str):

@@ -133,7 +133,7 @@ def test_an_unknown_batch_is_said_to_be_unknown(outlive, folder):
         status, _, err = outlive("batch", *command)
 
         assert status == 2
-        assert err == "Error: Unknown batch 'y'. `outlive batch list` shows the batches of this project.\n"
+        assert err == "Error: Unknown batch 'y'. `outlive batch list` shows those of this project.\n"
 
 
 def test_without_an_engine_nothing_is_written_down_and_what_to_do_is_said(outlive):

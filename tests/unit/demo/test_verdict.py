@@ -22,14 +22,14 @@ def served(*numbers, **changes):
 
 
 def test_documents_done_once_hold():
-    assert judge([document(1), document(2)], served(1, 2), kills=KILLS).holds(kills=KILLS)
+    assert judge([document(1), document(2)], served(1, 2), kills=KILLS).holds(kills=KILLS, in_flight=2)
 
 
 def test_a_document_begun_again_because_it_was_in_flight_holds_and_is_counted():
     verdict = judge([document(1, times_begun=2)], served(1, begun=2, completed=1), kills=KILLS)
 
     assert (verdict.begun_again, verdict.read_again, verdict.done_twice) == (1, 1, 0)
-    assert verdict.holds(kills=KILLS)
+    assert verdict.holds(kills=KILLS, in_flight=2)
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,24 @@ def test_a_document_begun_again_because_it_was_in_flight_holds_and_is_counted():
         (document(1), served(1, completed=0), "lost"),
         (document(1, status="failed"), served(1), "failed"),
         (document(1, times_begun=2), served(1, begun=2, completed=2, last_begun=30.0), "done_twice"),
-        (document(1), served(1, begun=2, completed=2), "read_again"),
     ],
 )
 def test_what_was_lost_failed_or_done_twice_breaks_the_verdict(recorded, counts, named):
     verdict = judge([recorded], counts, kills=KILLS)
 
     assert getattr(verdict, named) == 1
-    assert not verdict.holds(kills=KILLS)
+    assert not verdict.holds(kills=KILLS, in_flight=2)
+
+
+def test_more_repeated_reads_than_there_were_documents_in_flight_break_the_verdict():
+    counts = served(1, begun=1 + 2 * KILLS)
+
+    assert judge([document(1)], counts, kills=KILLS).holds(kills=KILLS, in_flight=2)
+    assert not judge([document(1)], counts, kills=KILLS).holds(kills=KILLS, in_flight=1)
 
 
 def test_too_few_deaths_break_the_verdict():
-    assert not judge([document(1)], served(1), kills=KILLS - 1).holds(kills=KILLS)
+    assert not judge([document(1)], served(1), kills=KILLS - 1).holds(kills=KILLS, in_flight=2)
 
 
 def test_the_corpus_is_700_real_modules_or_more():

@@ -243,6 +243,15 @@ async def test_failed_documents_are_taken_back_and_their_cost_stays_counted_over
     assert (record.state, record.finished_at) == (BatchState.RUNNING, None)
 
 
+async def test_where_nothing_failed_nothing_is_taken_back(ledger):
+    sealed(ledger, 1)
+    await (await ledger.window("b")).record(done(0))
+    ledger.batches.set_state("b", BatchState.FINISHED)
+
+    assert ledger.batches.take_back_failed("b") == 0
+    assert ledger.batches.find("b").state is BatchState.FINISHED
+
+
 async def test_only_deaths_count_as_deaths(ledger):
     sealed(ledger, 1)
     window = await ledger.window("b")
