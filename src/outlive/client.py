@@ -32,7 +32,6 @@ from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 STALE_LOADING_SECONDS = 24 * 3600
 WATCH_SECONDS = 0.5
-WORKFLOW_TASK_TIMEOUT = dt.timedelta(seconds=5)  # a task that dies with the engine or a worker waits no longer
 HEALTH_SECONDS = 2.0
 
 
@@ -265,7 +264,6 @@ class BatchHandle:
                 id=batch_workflow_id(self.batch_id),
                 task_queue=self._client.settings.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                task_timeout=WORKFLOW_TASK_TIMEOUT,
                 task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
             )
