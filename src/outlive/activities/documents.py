@@ -59,8 +59,12 @@ class CallJournal:
         self._unwritten.clear()
 
 
-async def answer_document(runtime: BatchRuntime, models: Models, pending: PendingDocument) -> tuple[Outcome, bool]:
+async def answer_document(
+    runtime: BatchRuntime, models: Models, pending: PendingDocument
+) -> tuple[Outcome, bool] | None:
     """Work one document through and return its outcome, and whether the ledger keeps calls of it.
+
+    Returns None for a document that has its outcome by now from another attempt: its model is not asked again.
 
     Raises:
         ModelHalted: If every further call would fail the same way; the document keeps no outcome.
@@ -85,7 +89,9 @@ async def answer_document(runtime: BatchRuntime, models: Models, pending: Pendin
         try:
             document = await _read(runtime, pending)
         finally:
-            await begun
+            is_ours = await begun
+        if not is_ours:
+            return None
         key = content_key(runtime.spec.recipe, document.digest, fields_text(document.fields))
         earlier = await _earlier_answer(runtime, key)
         if earlier is not None:

@@ -42,23 +42,20 @@ class Windows:
         Raises:
             ApplicationError: If the model answers nobody at all; retried after a while.
         """
-        async with self._runtimes.window(window) as runtime:
-            pass_ = _Pass(self._runtimes, runtime, window)
-            beating = asyncio.create_task(pass_.beat())
-            work = asyncio.create_task(pass_.work())
-            try:
-                while not work.done():
-                    try:
-                        await asyncio.shield(work)
-                    except asyncio.CancelledError:
-                        if work.done() or _is_overdue():
-                            raise
-                        pass_.stop()  # paused, cancelled or given up: what is in flight was paid for and is recorded
-            finally:
-                work.cancel()
-                beating.cancel()
-                await asyncio.gather(work, beating, return_exceptions=True)
-            return work.result()
+        beating = asyncio.create_task(_beat())  # opening a batch imports its model's library, which takes seconds
+        try:
+            async with self._runtimes.window(window) as runtime:
+                return await _Pass(self._runtimes, runtime, window).run()
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _beat() -> None:
+    """Tell the engine that this attempt lives."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def _is_overdue() -> bool:
@@ -81,20 +78,33 @@ class _Pass:
         self._recorded = 0
         self._in_flight: set[asyncio.Task[None]] = set()
 
-    def stop(self) -> None:
-        """Take no further document."""
-        self._stopping = True
+    async def run(self) -> WindowReport:
+        """Work the window through, or, asked to stop, what is in flight of it."""
+        looking = asyncio.create_task(self._look_around())
+        work = asyncio.create_task(self._work())
+        try:
+            while not work.done():
+                try:
+                    await asyncio.shield(work)
+                except asyncio.CancelledError:
+                    if work.done() or _is_overdue():
+                        raise
+                    self._stopping = True  # paused, cancelled or given up: what is in flight was paid for, and counts
+        finally:
+            work.cancel()
+            looking.cancel()
+            await asyncio.gather(work, looking, return_exceptions=True)
+        return work.result()
 
-    async def beat(self) -> None:
-        """Tell the engine that this attempt lives, and look for what has changed."""
+    async def _look_around(self) -> None:
+        """Look for what has changed: the batch's concurrency, or a worker that is to stop."""
         while True:
-            activity.heartbeat()
             await self._runtime.refresh()
             if activity.is_worker_shutdown():
-                self.stop()
+                self._stopping = True
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    async def work(self) -> WindowReport:
+    async def _work(self) -> WindowReport:
         suspects: deque[PendingDocument] = deque()
         async for document in self._pending():
             if document.deaths >= SUSPECT_AFTER:
@@ -110,7 +120,7 @@ class _Pass:
                 type="ModelOutage",
                 next_retry_delay=self._runtimes.outage_pause(self._outage),
                 category=ApplicationErrorCategory.BENIGN,  # expected and waited out: no traceback per window in the log
-            ) from self._outage
+            ) from None  # with its causes' tracebacks the engine would cut it off, reason and all
         return WindowReport(recorded=self._recorded, missing=self._found - self._recorded, halted=self._halted)
 
     async def _pending(self) -> AsyncIterator[PendingDocument]:
@@ -151,10 +161,10 @@ class _Pass:
 
     async def _work_document(self, document: PendingDocument) -> None:
         try:
-            outcome, has_kept = await answer_document(self._runtime, self._runtimes.models, document)
+            answered = await answer_document(self._runtime, self._runtimes.models, document)
         except ModelHalted as error:
             self._halted = error.reason
-            self.stop()
+            self._stopping = True
             self._runtime.ledger.give_back(document.position)
             return
         except ModelOverloaded as error:
@@ -165,7 +175,11 @@ class _Pass:
             raise
         finally:
             self._runtime.permits.release()
-        await self._record(outcome, has_kept=has_kept)
+        if answered is None:  # another attempt, taken for dead, has recorded it meanwhile
+            self._found -= 1
+        else:
+            outcome, has_kept = answered
+            await self._record(outcome, has_kept=has_kept)
 
     async def _leave_for_later(self, document: PendingDocument, error: ModelOverloaded) -> None:
         """Note that the model answered nobody; the last few documents are at fault where that goes on for long."""
@@ -176,7 +190,7 @@ class _Pass:
             await self._record(outcome)
             return
         self._outage = error
-        self.stop()
+        self._stopping = True
         await self._runtime.ledger.count_outage(document.position)
 
     async def _record(self, outcome: Outcome, *, has_kept: bool = False) -> None:

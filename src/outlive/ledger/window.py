@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Engine, and_, select
 from outlive.contracts.outcomes import Outcome
 from outlive.ledger.records import PendingDocument
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
-from outlive.ledger.writer import GroupCommit
-
-Row = tuple[object, ...]
+from outlive.ledger.writer import GroupCommit, Row
 
 # Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than SQLite's.
+_HAVE_OUTCOME = """
+SELECT outcomes.batch, outcomes.position FROM json_each(?) AS asked JOIN outcomes
+ON outcomes.batch = json_extract(asked.value, '$[0]') AND outcomes.position = json_extract(asked.value, '$[1]')
+"""
 _BEGIN_DOCUMENT = """
 INSERT INTO begun (batch, position, times, outages, given_back, earlier_calls, earlier_input_tokens,
                    earlier_output_tokens, earlier_usd_nanos)
@@ -31,9 +33,13 @@ _GIVE_BACK = "UPDATE begun SET given_back = given_back + 1 WHERE batch = ? AND p
 _FORGET_CALLS = "DELETE FROM calls WHERE batch = ? AND position = ?"
 
 
-def begin_documents(connection: Connection, rows: list[Row]) -> None:
-    """Count that these documents were begun."""
-    connection.exec_driver_sql(_BEGIN_DOCUMENT, rows)
+def begin_documents(connection: Connection, rows: list[Row]) -> set[Row]:
+    """Count that these documents were begun, but for those that have their outcome by now: they are returned."""
+    found = connection.exec_driver_sql(_HAVE_OUTCOME, (json.dumps(rows),))
+    recorded: set[Row] = {(batch, position) for batch, position in found}
+    if unrecorded := [row for row in rows if row not in recorded]:
+        connection.exec_driver_sql(_BEGIN_DOCUMENT, unrecorded)
+    return recorded
 
 
 def record_calls(connection: Connection, rows: list[Row]) -> None:
@@ -117,9 +123,14 @@ class WindowLedger:
             for row in rows
         ]
 
-    async def begin(self, position: int) -> None:
-        """Remember that work on a document begins, so that what was in flight at a crash is known."""
-        await self._writer.write(begin_documents, (self._number, position))
+    async def begin(self, position: int) -> bool:
+        """Remember that work on a document begins, so that what was in flight at a crash is known.
+
+        Returns:
+            False where the document has its outcome by now, from an attempt that was taken for dead and was not: it
+            is not to be done again.
+        """
+        return await self._writer.write(begin_documents, (self._number, position))
 
     async def count_outage(self, position: int) -> None:
         """Remember that a begun document has no outcome because the model answered nobody."""

@@ -6,7 +6,8 @@ import logging
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -20,10 +21,11 @@ LINGER_SECONDS = 0.003
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 5.0
 
-Statement = Callable[[Connection, list[tuple[object, ...]]], None]
-"""Writes rows of one kind in the open transaction."""
+Row = tuple[object, ...]
+Statement = Callable[[Connection, list[Row]], Collection[Row] | None]
+"""Writes rows of one kind in the open transaction; returns those that are not to be written, where there are any."""
 
-Queued = tuple[int, tuple[object, ...], "asyncio.Future[None]"]
+Queued = tuple[int, Row, "asyncio.Future[bool]"]
 """Kind and row, and what its writer waits for."""
 
 
@@ -47,13 +49,13 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="outlive-ledger", daemon=True)
         self._thread.start()
 
-    def write(self, statement: Statement, row: tuple[object, ...]) -> "asyncio.Future[None]":
-        """Queue one row; the future is done once it is committed and synced.
+    def write(self, statement: Statement, row: Row) -> "asyncio.Future[bool]":
+        """Queue one row; the future is done once it is committed and synced, and False where it was not to be written.
 
         Raises:
             LedgerError: In the future, if the ledger is closed before the row could be written.
         """
-        done: asyncio.Future[None] = self._loop.create_future()
+        done: asyncio.Future[bool] = self._loop.create_future()
         self._queue.put((self._kinds[statement], row, done))
         return done
 
@@ -90,14 +92,13 @@ class GroupCommit:
             group.append(item)
 
     def _commit(self, group: list[Queued]) -> None:
-        futures = [done for _, _, done in group]
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                self._write_together(group)
+                refused = self._write_together(group)
             except OperationalError as error:
                 if self._closing.is_set():
-                    self._settle(futures, LedgerError(f"The ledger was closed while it could not write: {error.orig}."))
+                    self._fail(group, LedgerError(f"The ledger was closed while it could not write: {error.orig}."))
                     return
                 self._report_trouble(str(error.orig))
                 self._closing.wait(pause)
@@ -109,16 +110,18 @@ class GroupCommit:
                 if self.trouble is not None:
                     self.trouble = None
                     self._tell(self._untroubled.set)
-                self._settle(futures, None)
+                self._tell(partial(_settle, group, refused))
                 return
 
-    def _write_together(self, group: list[Queued]) -> None:
-        by_kind: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+    def _write_together(self, group: list[Queued]) -> set[tuple[int, Row]]:
+        by_kind: dict[int, list[Row]] = defaultdict(list)
+        refused: set[tuple[int, Row]] = set()
         for kind, row, _ in group:
             by_kind[kind].append(row)
         with self._engine.begin() as connection:
             for kind in sorted(by_kind):
-                self._statements[kind](connection, by_kind[kind])
+                refused.update((kind, row) for row in self._statements[kind](connection, by_kind[kind]) or ())
+        return refused
 
     def _refuse(self, group: list[Queued], error: Exception) -> None:
         """Fail the one row that cannot be written; where there are more, find out which one it is."""
@@ -126,7 +129,7 @@ class GroupCommit:
             for item in group:
                 self._commit([item])
             return
-        self._settle([group[0][2]], LedgerError(f"The ledger cannot hold a row: {error}"))
+        self._fail(group, LedgerError(f"The ledger cannot hold a row: {error}"))
 
     def _report_trouble(self, reason: str) -> None:
         if self.trouble != reason:
@@ -134,20 +137,22 @@ class GroupCommit:
         self.trouble = reason
         self._tell(self._untroubled.clear)
 
-    def _settle(self, futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
-        self._tell(lambda: _settle_all(futures, error))
+    def _fail(self, group: list[Queued], error: LedgerError) -> None:
+        self._tell(partial(_fail_all, group, error))
 
     def _tell(self, callback: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(callback)
 
 
-def _settle_all(futures: list["asyncio.Future[None]"], error: LedgerError | None) -> None:
-    for done in futures:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
+def _settle(group: list[Queued], refused: set[tuple[int, Row]]) -> None:
+    for kind, row, done in group:
+        if not done.done():
+            done.set_result((kind, row) not in refused)
+
+
+def _fail_all(group: list[Queued], error: LedgerError) -> None:
+    for _, _, done in group:
+        if not done.done():
             done.set_exception(error)
             done.exception()  # callers that do not wait are told by the next write

@@ -1,11 +1,12 @@
 """The engine and the supervisor die under a batch, and everything else with them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
-import contextlib
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -30,36 +31,39 @@ async def own_project(tmp_path: Path, task_queue: str, monkeypatch: pytest.Monke
 async def test_an_engine_killed_in_mid_write_loses_nothing_and_no_call_is_repeated(own_project: Project, batch_id: str):
     project, home = own_project, Home(own_project.settings.home)
     async with home.own(), EngineServer(home, project.settings) as engine:
-        handle = await project.begin(texts(DOCUMENTS), batch_id, concurrency=4, windows={"window_size": 2})
+        project.model.latency = 0.1
+        handle = await project.begin(texts(2 * DOCUMENTS), batch_id, concurrency=4, windows={"window_size": 2})
         worker = project.start_worker()
         killed = []
         for share in (8, 20):
             await until(lambda least=share: project.model.counts.completed >= least, f"{share} answers")
-            await until(lambda: _is_being_written(home.engine_db), "the engine writes")
             killed.append(engine.pid)
-            os.kill(engine.pid, signal.SIGKILL)
+            assert await asyncio.to_thread(_kill_in_mid_write, engine.pid, home.engine_db)
             await until(lambda: engine.pid not in killed, "another engine")
         ended = await project.ended(handle)
         await worker.terminate()
         results = [row async for row in handle.results()]
 
     assert len(set(killed)) == 2
-    assert [row.status for row in results] == ["done"] * DOCUMENTS
+    assert [row.status for row in results] == ["done"] * 2 * DOCUMENTS
     assert ended.record.state == "finished"
-    assert project.model.counts.calls == DOCUMENTS
+    assert project.model.counts.calls == 2 * DOCUMENTS
     assert ended.progress.begun_again == 0
     assert is_intact(home.engine_db)
     assert is_intact(project.ledger_path)
 
 
-def _is_being_written(path: Path) -> bool:
-    """Whether somebody holds the write lock of an SQLite file at this moment."""
+def _kill_in_mid_write(pid: int, path: Path) -> bool:
+    """Kill a process in the moment in which it holds the write lock of its SQLite file; whether that moment came."""
     with contextlib.closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as file:
-        try:
-            file.execute("BEGIN IMMEDIATE")
-            file.execute("ROLLBACK")
-        except sqlite3.OperationalError:
-            return True
+        deadline = time.monotonic() + 20.0
+        while time.monotonic() < deadline:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+                file.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGKILL)
+                return True
     return False
 
 
