@@ -270,6 +270,7 @@ def _work(settings: Settings, environment: dict[str, str], fault: Fault | None, 
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    os.environ.clear()  # what it was forked from has the environment of whichever test came first
     os.environ.update(environment)
 
     async def run() -> None:
