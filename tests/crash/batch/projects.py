@@ -165,6 +165,7 @@ class Project:
         self.app = app
         self.client = Client(settings, app=app)
         self.ledger_path = Home(settings.home).ledger_db
+        self.log_folder = settings.home.parent
         self._workers: list[WorkerProcess] = []
 
     @property
@@ -221,7 +222,7 @@ class Project:
 
     def start_worker(self, fault: Fault | None = None, *, settings: Settings | None = None) -> WorkerProcess:
         """Start a worker process, with a death in it or none."""
-        log = self.settings.home.parent / f"worker-{self.settings.task_queue}-{len(self._workers)}.log"
+        log = self.log_folder / f"worker-{self.settings.task_queue}-{len(self._workers)}.log"
         target = (settings or self.settings, self.environment, fault, log)
         process = _FORKS.Process(target=_work, args=target, daemon=True)
         process.start()

@@ -4,35 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
+from crash.disks import fill
 from engines import Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.connection import connect, result_of
 from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
 from outlive.engine.server import DISK_FULL, QUICK_DEATHS_ALLOWED, EngineServer
-
-SIZE = 32_000_000  # bytes; an empty engine takes 4 to 5 with its WAL
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("no `mount` on this system")
-    if done.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted without rights: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_again(small_disk, task_queue):
@@ -64,9 +46,3 @@ async def start_until_refused(client: Client, task_queue: str, accepted: list[Wo
     while True:
         name = f"run-{len(accepted)}"
         accepted.append(await start_counting(client, 2, id=name, task_queue=task_queue, memo=memo))
-
-
-def fill(path: Path) -> None:
-    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"\0" * 65536)
