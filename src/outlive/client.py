@@ -20,7 +20,7 @@ from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect, has_moved
-from outlive.engine.health import BatchHealth, batch_health
+from outlive.engine.health import BatchHealth, batch_health, until_closed
 from outlive.engine.home import Home
 from outlive.errors import BatchError, EngineUnavailable, UsageError
 from outlive.ledger.ledger import Ledger
@@ -255,8 +255,9 @@ class BatchHandle:
         if record.state is BatchState.FINISHED:
             return
         temporal = await self._client.temporal()
-        if record.state is BatchState.CANCELLED:  # the workflow says so too, but whoever watches looks sooner
-            await self._mark(BatchState.RUNNING)
+        if record.state is BatchState.CANCELLED:
+            await self._until_closed(temporal)
+            await self._mark(BatchState.RUNNING)  # the workflow says so too, but whoever watches looks sooner
         try:
             await temporal.start_workflow(
                 BATCH_WORKFLOW,
@@ -354,7 +355,7 @@ class BatchHandle:
             raise BatchError(
                 f"Batch {self.batch_id!r} is {record.state}. Its failed documents can be retried once it has ended."
             )
-        await self._client.temporal()  # no engine: nothing is taken back
+        await self._until_closed(await self._client.temporal())  # no engine: nothing is taken back
         count = await self._client.ledger.call(self._client.ledger.batches.take_back_failed, self.batch_id)
         if count:
             await self.start()
@@ -369,8 +370,15 @@ class BatchHandle:
     async def results_in_chunks(self, size: int = 1000) -> AsyncIterator[list[DocumentResult]]:
         """Yield what `results` yields, in lists."""
         rows = await self._client.ledger.call(self._client.ledger.batches.results, self.batch_id)
-        while chunk := await asyncio.to_thread(lambda: list(islice(rows, size))):
+        while chunk := await self._client.ledger.call(lambda: list(islice(rows, size))):
             yield chunk
+
+    async def _until_closed(self, temporal: temporalio.client.Client) -> None:
+        """Wait for the end of the run that has marked the batch as ended: it must not be taken for a new one."""
+        if not await until_closed(temporal, batch_workflow_id(self.batch_id)):
+            raise BatchError(
+                f"Batch {self.batch_id!r} is still ending. Is a worker there (`outlive up`)? Try again then."
+            )
 
     async def _mark(self, state: BatchState) -> None:
         await self._client.ledger.call(self._client.ledger.batches.set_state, self.batch_id, state)

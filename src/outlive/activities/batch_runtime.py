@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy.exc import DatabaseError
-
 from outlive.activities.earlier_answers import EarlierAnswers
 from outlive.activities.permits import Permits
 from outlive.contracts.batches import BatchSpec, WindowInput
 from outlive.documents.reader import Reader
-from outlive.errors import BatchError, ModelOverloaded
+from outlive.errors import BatchError, LedgerError, ModelOverloaded
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.window import WindowLedger
 from outlive.models.calls import Models
@@ -54,13 +52,13 @@ class BatchRuntime:
         share = self._concurrency * self.open_windows / self._windows_in_flight
         self.permits.resize(min(self._concurrency, math.ceil(share)))
 
-    async def refresh(self) -> None:
+    async def refresh(self, ledger: Ledger) -> None:
         """Look whether the batch's concurrency was changed, at most once in `CONTROL_SECONDS`."""
         if time.monotonic() - self._read_at < CONTROL_SECONDS:
             return
         self._read_at = time.monotonic()
-        with contextlib.suppress(DatabaseError):  # a ledger in trouble must not silence the heartbeats
-            self._concurrency = await asyncio.to_thread(self.ledger.concurrency)
+        with contextlib.suppress(LedgerError):  # a ledger in trouble must not silence the heartbeats
+            self._concurrency = await ledger.call(self.ledger.concurrency)
             self.resize()
 
 
@@ -127,8 +125,8 @@ class BatchRuntimes:
         runtime = BatchRuntime(spec=spec, function=function, ledger=ledger, output=output)
         only_from = spec.reuse_from if spec.fresh else None
         may_reuse = not spec.fresh or only_from is not None
-        if may_reuse and await asyncio.to_thread(ledger.has_earlier_answers, spec.recipe, only_from):
-            runtime.earlier_answers = EarlierAnswers(ledger, only_from)
+        if may_reuse and await self.ledger.call(ledger.has_earlier_answers, spec.recipe, only_from):
+            runtime.earlier_answers = EarlierAnswers(self.ledger, ledger, only_from)
         return runtime
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from outlive.ledger.ledger import Ledger
 from outlive.ledger.window import WindowLedger
 
 GATHER_SECONDS = 0.002
@@ -11,8 +12,9 @@ GATHER_SECONDS = 0.002
 class EarlierAnswers:
     """Answers of earlier batches of the same recipe; ``only_from`` one of them, where it is given."""
 
-    def __init__(self, ledger: WindowLedger, only_from: str | None) -> None:
+    def __init__(self, ledger: Ledger, window_ledger: WindowLedger, only_from: str | None) -> None:
         self._ledger = ledger
+        self._window_ledger = window_ledger
         self._only_from = only_from
         self._keys: set[str] = set()
         self._look: asyncio.Task[dict[str, tuple[str, str | None]]] | None = None
@@ -27,4 +29,4 @@ class EarlierAnswers:
     async def _look_up(self) -> dict[str, tuple[str, str | None]]:
         await asyncio.sleep(GATHER_SECONDS)
         keys, self._keys, self._look = self._keys, set(), None
-        return await asyncio.to_thread(self._ledger.find_answers, keys, self._only_from)
+        return await self._ledger.call(self._window_ledger.find_answers, keys, self._only_from)

@@ -91,15 +91,16 @@ class _Pass:
                         raise
                     self._stopping = True  # paused, cancelled or given up: what is in flight was paid for, and counts
         finally:
-            work.cancel()
-            looking.cancel()
-            await asyncio.gather(work, looking, return_exceptions=True)
+            broken_off = [work, looking, *self._in_flight]  # done by now, but where the worker cannot wait any longer
+            for task in broken_off:
+                task.cancel()
+            await asyncio.gather(*broken_off, return_exceptions=True)
         return work.result()
 
     async def _look_around(self) -> None:
         """Look for what has changed: the batch's concurrency, or a worker that is to stop."""
         while True:
-            await self._runtime.refresh()
+            await self._runtime.refresh(self._runtimes.ledger)
             if activity.is_worker_shutdown():
                 self._stopping = True
             await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -127,7 +128,7 @@ class _Pass:
         """Yield the documents without an outcome, a few at a time: the ledger may hold their texts, large ones too."""
         for start in range(self._window.start, self._window.stop, DOCUMENTS_PER_READ):
             stop = min(start + DOCUMENTS_PER_READ, self._window.stop)
-            for document in await asyncio.to_thread(self._runtime.ledger.pending, start, stop):
+            for document in await self._runtimes.ledger.call(self._runtime.ledger.pending, start, stop):
                 self._found += 1
                 yield document
 

@@ -1,5 +1,6 @@
 """What the engine knows about a run that a person should hear of: is it stuck, and why."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 POLLED_RECENTLY = timedelta(seconds=75)  # a poll lasts up to 60 s before the worker asks again
 ANSWER_TIMEOUT = timedelta(seconds=3)
+CLOSING_SECONDS = 20.0
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,22 @@ async def batch_health(client: Client, workflow_id: str, task_queue: str) -> Bat
     if description.status is WorkflowExecutionStatus.RUNNING:
         problem = _problem(description, workers, task_queue)
     return BatchHealth(workflow_status=status, worker_count=workers, problem=problem)
+
+
+async def until_closed(client: Client, workflow_id: str) -> bool:
+    """Wait until a workflow that has done all its work is over for the engine too; False where it does not end."""
+    deadline = asyncio.get_running_loop().time() + CLOSING_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            description = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return True
+        else:
+            if description.status is not WorkflowExecutionStatus.RUNNING:
+                return True
+        await asyncio.sleep(LOOK_SECONDS)
+    return False
 
 
 async def count_pollers(client: Client, task_queue: str) -> int:

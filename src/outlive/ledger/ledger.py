@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -14,6 +16,8 @@ from outlive.ledger.batches import Batches
 from outlive.ledger.database import open_database
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
+
+THREADS = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +33,7 @@ class Ledger:
         self.path = path
         self._engine: Engine | None = None
         self._writer: GroupCommit | None = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
 
     async def __aenter__(self) -> Self:
         """Open the file, creating it with mode 0600 where it does not exist.
@@ -39,7 +44,7 @@ class Ledger:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             self.path.touch(mode=0o600, exist_ok=False)
-        self._engine = await asyncio.to_thread(open_database, self.path)
+        self._engine = await self.call(open_database, self.path)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -49,6 +54,7 @@ class Ledger:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        self._threads.shutdown(wait=False)
 
     @property
     def engine(self) -> Engine:
@@ -68,13 +74,13 @@ class Ledger:
             await self._writer.untroubled()
 
     async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run one read or write of ``batches`` off the event loop.
+        """Run one read or write of the ledger off the event loop, in threads that nothing else can fill up.
 
         Raises:
             LedgerError: If the database refuses, with its reason.
         """
         try:
-            return await asyncio.to_thread(method, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(method, *args, **kwargs))
         except DatabaseError as error:
             raise LedgerError(f"The ledger {str(self.path)!r} refused: {error.orig}.") from error
 

@@ -153,9 +153,7 @@ class WindowLedger:
         Args:
             has_kept: Whether answers of this document were kept, which the outcome makes needless.
         """
-        if has_kept:
-            self._writer.write(forget_calls, (self._number, outcome.position))
-        await self._writer.write(
+        recorded = self._writer.write(
             record_outcomes,
             (
                 self._number,
@@ -175,6 +173,9 @@ class WindowLedger:
                 time.time(),
             ),
         )
+        if has_kept:  # not sooner: between two commits there must be the one or the other
+            self._writer.write(forget_calls, (self._number, outcome.position))
+        await recorded
 
     def concurrency(self) -> int:
         """Return how many documents the batch may have in flight over all workers, as it is now."""

@@ -35,6 +35,7 @@ class BatchWorkflow:
         self._again: list[int] = []
         self._paused = batch.paused
         self._pause_reason = batch.pause_reason
+        self._is_ending = False
 
     @workflow.run
     async def run(self, batch: BatchInput) -> BatchSummary:
@@ -46,26 +47,29 @@ class BatchWorkflow:
             while (missing := await calls.count_missing(batch.batch_id)).count:
                 self._next_window = missing.first // batch.window_size
                 await self._work_windows()
+            self._is_ending = True
+            await workflow.wait_condition(workflow.all_handlers_finished)
             await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="finished"))
         except (asyncio.CancelledError, ActivityError) as error:
             if not is_cancelled_exception(error):
                 raise
+            self._is_ending = True
             self._cancel_open_windows()
-            await workflow.wait_condition(lambda: not self._open)
+            await workflow.wait_condition(lambda: not self._open and workflow.all_handlers_finished())
             await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="cancelled"))
             raise
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return BatchSummary(batch_id=batch.batch_id)
 
     @workflow.signal(name=PAUSE_SIGNAL)
     async def pause(self, reason: str | None = None) -> None:
         """Begin no further window; documents in flight are finished."""
-        await self._pause(reason)
+        if not self._is_ending:
+            await self._pause(reason)
 
     @workflow.signal(name=RESUME_SIGNAL)
     async def resume(self) -> None:
         """Go on."""
-        if self._paused:
+        if self._paused and not self._is_ending:
             self._paused, self._pause_reason = False, None
             await calls.mark_batch(BatchMark(batch_id=self._batch.batch_id, state="running"))
 
