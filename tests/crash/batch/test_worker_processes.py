@@ -1,9 +1,16 @@
 """Real worker processes, side by side and asked to stop."""
 
+import asyncio
 from dataclasses import replace
 
-from crash.batch.projects import Project, texts
+from aiohttp import web
+
+from crash.batch.projects import MODEL, Project, texts
 from engines import until
+from outlive.client import BatchRequest
+from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.documents.entries import Entry
+from outlive.documents.sources import Source
 
 DOCUMENTS = 60
 
@@ -65,3 +72,33 @@ async def test_calls_that_outlast_the_grace_period_are_repeated_and_counted_but_
     assert ended.progress.begun_again == 12
     assert ended.progress.done == 4
     assert project.model.counts.completed == 4
+
+
+async def test_reads_that_outlast_the_grace_period_are_nobodys_failure(project: Project, batch_id: str):
+    async def hang(_request: web.Request) -> web.Response:
+        waiting.append(1)
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    waiting: list[int] = []
+    hanging = web.Application()
+    hanging.router.add_get("/{number}", hang)
+    runner = web.AppRunner(hanging, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = runner.addresses[0]
+    entries = [Entry(uri=f"http://127.0.0.1:{address[1]}/{number}") for number in range(4)]
+    spec = BatchSpec(
+        batch_id=batch_id, function="ask", model=MODEL, reading=ReadingOptions(allow_private_addresses=True)
+    )
+    request = BatchRequest(source=Source("hanging", lambda: iter(entries)), batch_id=batch_id, spec=spec)
+    await project.client.start_batch(request)
+    worker = project.start_worker(settings=replace(project.settings, drain_timeout=0.5))
+    await until(lambda: len(waiting) == 4, "four reads in flight")
+    await worker.terminate()
+    await runner.cleanup()
+
+    books = project.books(batch_id)
+    assert books.recorded == frozenset()
+    assert books.in_flight == {0, 1, 2, 3}
