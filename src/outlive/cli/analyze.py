@@ -39,7 +39,7 @@ def analyze(source: str, instruction: str, workers: int, **options: Any) -> None
     reading, answering = taken(Reading, options), taken(Answering, options)
     try:
         raise SystemExit(asyncio.run(_analyze(source, instruction, reading, answering, workers=workers, **options)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("\nStopped. The same command goes on where it stopped.", err=True)
         raise SystemExit(130) from None
 
@@ -94,8 +94,10 @@ async def _analyze(
 
 def _end_on_signals() -> None:
     """Let SIGTERM and SIGHUP do what Ctrl-C does: nothing is left running."""
+    task = asyncio.current_task()
+    assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, signal.raise_signal, signal.SIGINT)
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _is_finished(handle: "BatchHandle") -> bool:

@@ -43,6 +43,7 @@ class Project:
             stdin=stdin or asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
+            preexec_fn=heed_interrupts,
         )
         self.started.append(process)
         return process
@@ -60,6 +61,11 @@ class Project:
                 return ledger.execute(f"SELECT COUNT(*) FROM outcomes {of_batch}", (instruction,)).fetchone()[0]
             except sqlite3.OperationalError:  # the tables are just being made
                 return 0
+
+
+def heed_interrupts() -> None:
+    """Heed Ctrl-C also where the tests themselves run in the background of a shell that ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def ended(process: Process, text: str | None = None) -> tuple[int, str, str]:
