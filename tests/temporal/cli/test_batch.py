@@ -17,6 +17,12 @@ from outlive.worker.children import worker_environment
 from outlive.worker.process import serve
 
 
+async def until_done(project, least: int) -> None:
+    async with asyncio.timeout(60):
+        while json.loads((await project.outlive("batch", "list", "--json"))[1])[0]["progress"]["done"] < least:
+            pass
+
+
 async def until_state(project, batch_id, *wanted):
     async with asyncio.timeout(60), Client(project.settings) as client:
         handle = await client.batch(batch_id)
@@ -68,6 +74,7 @@ async def test_a_batch_is_started_changed_ended_and_read_from_the_command_line(p
     assert (status, out) == (0, "batch/b\n")
     assert "Follow it with `outlive batch watch b`." in err
 
+    await until_done(project, 2)
     assert (await project.outlive("batch", "pause", "b"))[:2] == (0, "Pausing; `outlive batch resume b` goes on.\n")
     await until_state(project, "b", BatchState.PAUSED)
     status, out, _ = await project.outlive("batch", "status", "batch/b")
