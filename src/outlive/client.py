@@ -32,7 +32,9 @@ from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 STALE_LOADING_SECONDS = 24 * 3600
 WATCH_SECONDS = 0.5
+RESULT_SECONDS = 0.1
 HEALTH_SECONDS = 2.0
+LEISURE = 5  # looking at a million documents takes a while: no more than a sixth of the time is spent on it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,14 +291,15 @@ class BatchHandle:
         loop = asyncio.get_running_loop()
         asked_at, health = float("-inf"), None
         while True:
-            ask_engine = loop.time() - asked_at >= HEALTH_SECONDS
+            began = loop.time()
+            ask_engine = began - asked_at >= HEALTH_SECONDS
             status = await self.status(ask_engine=ask_engine)
             if ask_engine:
                 asked_at, health = loop.time(), status.health
             yield replace(status, health=health)
             if status.has_ended:
                 return
-            await asyncio.sleep(interval)
+            await asyncio.sleep(max(interval, (loop.time() - began) * LEISURE))
 
     async def result(self) -> BatchStatus:
         """Wait until the batch has ended.
@@ -304,7 +307,7 @@ class BatchHandle:
         Raises:
             BatchError: If it was ended from outside, in the engine, before it was through.
         """
-        async for status in self.watch():
+        async for status in self.watch(interval=RESULT_SECONDS):
             if status.has_ended:
                 return status
             if status.health is not None and status.health.was_ended:

@@ -3,12 +3,26 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
@@ -174,18 +188,10 @@ class Batches:
         with self._writing.begin() as connection:
             number = _require(connection, batch_id).number
             failed = and_(outcomes.c.batch == number, outcomes.c.status == "failed")
-            rows = connection.execute(
-                select(
-                    outcomes.c.position,
-                    outcomes.c.calls,
-                    outcomes.c.input_tokens,
-                    outcomes.c.output_tokens,
-                    func.coalesce(outcomes.c.usd_nanos, 0),
-                ).where(failed)
-            ).all()
-            if not rows:
+            count: int = connection.execute(select(func.count()).select_from(outcomes).where(failed)).scalar_one()
+            if not count:
                 return 0
-            _carry_cost(connection, number, rows)
+            _carry_cost(connection, failed)
             positions = select(outcomes.c.position).where(failed)
             connection.execute(delete(calls).where(calls.c.batch == number, calls.c.position.in_(positions)))
             connection.execute(delete(outcomes).where(failed))
@@ -194,7 +200,7 @@ class Batches:
                 .where(batches.c.number == number)
                 .values(state=BatchState.RUNNING, state_reason=None, finished_at=None)
             )
-            return len(rows)
+            return count
 
     def results(self, batch_id: str) -> Iterator[DocumentResult]:
         """Yield every entry of the source in source order with what became of it, reading a few thousand at a time."""
@@ -326,26 +332,21 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
     )
 
 
-def _carry_cost(connection: Connection, number: int, rows: Iterable[Sequence[Any]]) -> None:
-    spent = upsert(begun).values(batch=number, times=0)
-    anew = dict.fromkeys(("times", "outages", "given_back"), literal(0))
-    added = {
-        name: getattr(begun.c, name) + getattr(spent.excluded, name)
-        for name in ("earlier_calls", "earlier_input_tokens", "earlier_output_tokens", "earlier_usd_nanos")
+def _carry_cost(connection: Connection, failed: ColumnElement[bool]) -> None:
+    """Add what outcomes have cost to what is kept of their documents; all of it in the database, however many."""
+    kept = {
+        "earlier_calls": outcomes.c.calls,
+        "earlier_input_tokens": outcomes.c.input_tokens,
+        "earlier_output_tokens": outcomes.c.output_tokens,
+        "earlier_usd_nanos": func.coalesce(outcomes.c.usd_nanos, 0),
     }
-    connection.execute(
-        spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, **anew}),
-        [
-            {
-                "position": position,
-                "earlier_calls": calls_made,
-                "earlier_input_tokens": input_tokens,
-                "earlier_output_tokens": output_tokens,
-                "earlier_usd_nanos": usd_nanos,
-            }
-            for position, calls_made, input_tokens, output_tokens, usd_nanos in map(tuple, rows)
-        ],
+    anew = dict.fromkeys(("times", "outages", "given_back"), literal(0))
+    spent = upsert(begun).from_select(
+        ["batch", "position", *kept, *anew],
+        select(outcomes.c.batch, outcomes.c.position, *kept.values(), *anew.values()).where(failed),
     )
+    added = {name: getattr(begun.c, name) + getattr(spent.excluded, name) for name in kept}
+    connection.execute(spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, **anew}))
 
 
 def _results_between(number: int, start: int, stop: int) -> Any:
