@@ -29,7 +29,9 @@ async def batch_request(
     from outlive.documents.reader import check_options
     from outlive.documents.sources import open_source
     from outlive.models.calls import Models
+    from outlive.models.extractive import check_output
     from outlive.models.keys import default_model
+    from outlive.models.outputs import prepare_output
 
     declared = client.function(function)
     opened = open_source(
@@ -45,6 +47,8 @@ async def batch_request(
             "Set a provider's key or --model for a real one.",
             err=True,
         )
+        if schema is not None:
+            check_output(prepare_output(schema))
     async with Models(client.settings) as models:
         await models.check(model)
     return BatchRequest(

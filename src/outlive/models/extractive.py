@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outlive.contracts.outcomes import Cause
-from outlive.errors import AnswerInvalid
+from outlive.errors import AnswerInvalid, ModelUnusable
 from outlive.models.outputs import WRAPPED, Output
 from outlive.names import OFFLINE_MODEL
 
@@ -60,6 +60,18 @@ def extract(text: str, output: Output) -> str:
     if output.schema is None:
         return found.summary()
     return json.dumps(_filled(output.schema, output.schema, found), ensure_ascii=False)
+
+
+def check_output(output: Output) -> None:
+    """Make sure, before anything starts, that answers of this kind can be taken out of a text at all.
+
+    Raises:
+        ModelUnusable: The schema wants something that they cannot hold; the field is named.
+    """
+    try:
+        extract("This is a sentence about extraction. This is another sentence about extraction.", output)
+    except AnswerInvalid as error:
+        raise ModelUnusable(error.reason) from error
 
 
 class _Findings:

@@ -5,9 +5,9 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from outlive.errors import AnswerInvalid
+from outlive.errors import AnswerInvalid, ModelUnusable
 from outlive.models.answers import Request
-from outlive.models.extractive import extract
+from outlive.models.extractive import check_output, extract
 from outlive.models.outputs import TEXT, prepare_output, schema_for_fields
 
 TEXT_OF_BEES = """# On bees
@@ -114,3 +114,10 @@ async def test_it_is_labelled_costs_nothing_and_needs_no_key(models, monkeypatch
     answer = await models.ask(Request(model="offline:extractive", text=TEXT_OF_BEES))
 
     assert (answer.model, answer.usd_nanos, answer.finish_reason) == ("offline:extractive", 0, "stop")
+
+
+def test_fields_that_no_sentence_can_fill_are_refused_before_anything_starts():
+    check_output(prepare_output(schema_for_fields(["summary", "topics"])))
+
+    with pytest.raises(ModelUnusable, match="cannot know the field 'claim'"):
+        check_output(prepare_output(schema_for_fields(["summary", "claim"])))
