@@ -1,5 +1,8 @@
 """A worker process dies with -9 at each moment that hurts; another one goes on. Counted at the model server."""
 
+import os
+import signal
+
 import pytest
 
 from crash.batch.projects import Books, Project, is_intact, texts
@@ -102,3 +105,24 @@ async def test_a_worker_killed_between_two_calls_of_a_function_makes_only_the_se
     assert ended.progress.calls == 16
     assert ended.progress.begun_again == 8
     assert project.books(batch_id).kept_calls == 0
+
+
+async def test_a_worker_taken_for_dead_that_comes_back_makes_no_call_whose_outcome_is_recorded(
+    project: Project, batch_id: str
+):
+    project.model.hold()
+    handle = await project.begin(texts(20), batch_id, concurrency=8)
+    sleeper = project.start_worker()
+    await until(lambda: project.model.waiting == 8, "eight calls in flight")
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    project.model.release()
+    other = project.start_worker()
+    ended = await project.ended(handle)
+    await other.terminate()
+    os.kill(sleeper.pid, signal.SIGCONT)  # with its old windows, twelve documents of which it has not begun
+    await project.ended(await project.begin(texts(4, first=100), f"{batch_id}-2"))
+    await sleeper.terminate()
+
+    assert ended.progress.done == 20
+    assert project.model.counts.calls == 20 + 8 + 4
+    assert sum(project.model.calls_of(number) for number in range(20)) == 20 + 8
