@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from outlive.app import App as App
-    from outlive.client import BatchHandle as BatchHandle
     from outlive.client import BatchRequest as BatchRequest
-    from outlive.client import BatchStatus as BatchStatus
     from outlive.client import Client as Client
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
     from outlive.errors import OutliveError as OutliveError
+    from outlive.handles import BatchHandle as BatchHandle
+    from outlive.handles import BatchStatus as BatchStatus
     from outlive.models.llm import Llm as Llm
     from outlive.settings import Settings as Settings
 
 _HOMES = {
     "App": "outlive.app",
-    "BatchHandle": "outlive.client",
+    "BatchHandle": "outlive.handles",
     "BatchRequest": "outlive.client",
-    "BatchStatus": "outlive.client",
+    "BatchStatus": "outlive.handles",
     "Client": "outlive.client",
     "Document": "outlive.documents.document",
     "Llm": "outlive.models.llm",

@@ -10,7 +10,7 @@ from outlive.cli.options import Answering, Reading, answer_options, source_optio
 from outlive.errors import EngineUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from outlive.client import BatchHandle
+    from outlive.handles import BatchHandle
 
 STARTING_SECONDS = 15.0
 """How long engine and workers of our own may take to come up before that is worth a word."""

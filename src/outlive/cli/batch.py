@@ -12,8 +12,9 @@ from outlive.errors import BatchError
 from outlive.ledger.records import BatchState
 
 if TYPE_CHECKING:
-    from outlive.client import BatchStatus, Client
+    from outlive.client import Client
     from outlive.engine.home import Home
+    from outlive.handles import BatchStatus
 
 
 @click.group()

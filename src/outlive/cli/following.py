@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outlive.cli.amounts import duration, price
-from outlive.client import BatchHandle, BatchStatus
+from outlive.handles import BatchHandle, BatchStatus
 from outlive.ledger.records import BatchState
 
 RATE_WINDOW_SECONDS = 20.0

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from outlive.cli.amounts import price
-from outlive.client import BatchStatus
+from outlive.handles import BatchStatus
 from outlive.ledger.records import BatchState
 
 PLAIN_WIDTH = 10_000

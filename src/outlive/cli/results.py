@@ -6,9 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from outlive.cli.amounts import NANOS
-from outlive.client import BatchHandle
 from outlive.documents.rows import ResultRow
 from outlive.documents.sinks import open_sink
+from outlive.handles import BatchHandle
 from outlive.ledger.records import DocumentResult
 
 MISSING = "missing"

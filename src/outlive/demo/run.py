@@ -12,7 +12,7 @@ import aiohttp
 from rich.console import Console
 
 from outlive.cli.results import write_results
-from outlive.client import BatchHandle, BatchRequest, Client
+from outlive.client import BatchRequest, Client
 from outlive.contracts.batches import ReadingOptions
 from outlive.demo.corpus import DOCUMENTS, corpus, standard_library, urls
 from outlive.demo.killing import PLAN, Executioner
@@ -22,6 +22,7 @@ from outlive.documents.sources import open_source
 from outlive.engine.events import EngineStarted
 from outlive.engine.home import Home
 from outlive.errors import EngineOwned
+from outlive.handles import BatchHandle
 from outlive.names import ANALYZE_FUNCTION, OFFLINE_MODEL
 from outlive.settings import Settings
 from outlive.testing.loopback import server_process

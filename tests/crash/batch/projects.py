@@ -16,12 +16,13 @@ from aiohttp import web
 from crash.batch.apps import app as crash_app
 from engines import until
 from outlive.app import App
-from outlive.client import BatchHandle, BatchRequest, BatchStatus, Client
+from outlive.client import BatchRequest, Client
 from outlive.contracts.batches import BatchInput, BatchSpec
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
+from outlive.handles import BatchHandle, BatchStatus
 from outlive.names import BATCH_WORKFLOW, SET_WINDOWS_SIGNAL, batch_workflow_id
 from outlive.settings import Settings
 from outlive.testing.faults import Fault

@@ -4,8 +4,8 @@ import pytest
 
 from crash.batch.projects import Project, texts
 from engines import until
-from outlive.client import BatchHandle
 from outlive.errors import BatchError, UsageError
+from outlive.handles import BatchHandle
 
 DOCUMENTS = 60
 
