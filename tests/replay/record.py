@@ -1,67 +1,75 @@
-"""Record the histories that `test_replay.py` replays: a batch that is paused, resumed, and continued as new."""
+"""Record the histories beside this file: ``python -m replay.record`` in ``tests/``, with ``src`` on the path.
+
+One batch that is paused, resumed, made wider and continued as new; one that is cancelled.
+"""
 
 import asyncio
+import os
 import re
 import tempfile
 from pathlib import Path
 
-from temporalio.client import Client as TemporalClient
-
-from outlive import App, Client
-from outlive.client import BatchRequest
-from outlive.contracts.batches import BatchInput
-from outlive.documents.entries import Entry
-from outlive.documents.sources import Source
-from outlive.engine.connection import connect
+from crash.batch.projects import Project, project_in, texts
+from engines import settings_for, until
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
-from outlive.names import ANALYZE_FUNCTION, BATCH_WORKFLOW, OFFLINE_MODEL, batch_workflow_id
-from outlive.settings import Settings
-from outlive.worker.process import serve
+from outlive.handles import BatchHandle
+from outlive.names import batch_workflow_id
 
-BATCH_ID = "recorded"
-FOLDER = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 async def record() -> None:
+    """Run the batches and write their histories down."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(home=Path(folder) / ".outlive", offline_latency=0.02)
+        settings = settings_for(Path(folder) / ".outlive")
         home = Home(settings.home)
-        async with home.own(), EngineServer(home, settings), Client(settings) as client:
-            stop = asyncio.Event()
-            worker = asyncio.create_task(serve(await connect(settings), App("recorder"), settings, stop))
-            await _run_batch(client)
-            await _save(await client.temporal())
-            stop.set()
-            await worker
+        async with (
+            home.own(),
+            EngineServer(home, settings),
+            project_in(settings, os.environ.__setitem__, latency=0.01) as project,
+            project.serving(),
+        ):
+            await _paused_and_continued(project)
+            await _cancelled(project)
 
 
-async def _run_batch(client: Client) -> None:
-    entries = [Entry(uri=f"text#{n}", text=f"This is text number {n}. It says little.") for n in range(60)]
-    request = BatchRequest.of(ANALYZE_FUNCTION, Source("texts", lambda: iter(entries)), model=OFFLINE_MODEL)
-    handle = await client.load_batch(BatchRequest(source=request.source, spec=request.spec, batch_id=BATCH_ID))
-    temporal = await client.temporal()
-    plan = BatchInput(batch_id=BATCH_ID, document_count=60, window_size=10, windows_in_flight=2, windows_per_run=4)
-    await temporal.start_workflow(
-        BATCH_WORKFLOW, plan, id=batch_workflow_id(BATCH_ID), task_queue=client.settings.task_queue
-    )
-    async for status in handle.watch(interval=0.02):
-        if status.progress.done >= 5:
-            break
+async def _paused_and_continued(project: Project) -> None:
+    project.model.hold()
+    handle = await project.begin(texts(60), "paused-and-continued", windows={"windows_per_run": 4})
+    first_run = await _run_id(project, handle)
+    await until(lambda: project.model.waiting == 8, "eight calls in flight")
     await handle.pause()
-    async for status in handle.watch(interval=0.05):
-        if not status.progress.in_flight:
-            break
+    await project.beats(handle, 2)
+    project.model.release()
+    await handle.set_concurrency(12)
     await handle.resume()
-    await handle.result()
+    await project.ended(handle)
+    await _write(project, handle, first_run, "batch_paused_resumed_continued")
+    await _write(project, handle, await _run_id(project, handle), "batch_continued_to_its_end")
 
 
-async def _save(temporal: TemporalClient) -> None:
-    async for execution in temporal.list_workflows(f'WorkflowId = "{batch_workflow_id(BATCH_ID)}"'):
-        history = await temporal.get_workflow_handle(execution.id, run_id=execution.run_id).fetch_history()
-        assert execution.status is not None
-        text = re.sub(r'"identity": ?"[^"]*"', '"identity": "recorder"', history.to_json())  # no names of machines
-        (FOLDER / f"batch-{execution.status.name.lower().replace('_', '-')}.json").write_text(text)
+async def _cancelled(project: Project) -> None:
+    project.model.hold()
+    handle = await project.begin([f"{text} Again." for text in texts(30)], "cancelled")
+    await until(lambda: project.model.waiting == 8, "eight calls in flight")
+    await handle.cancel()
+    await project.beats(handle, 2)
+    project.model.release()
+    await project.ended(handle)
+    await _write(project, handle, await _run_id(project, handle), "batch_cancelled")
+
+
+async def _run_id(project: Project, handle: BatchHandle) -> str:
+    temporal = await project.client.temporal()
+    return (await temporal.get_workflow_handle(batch_workflow_id(handle.batch_id)).describe()).run_id
+
+
+async def _write(project: Project, handle: BatchHandle, run_id: str, name: str) -> None:
+    temporal = await project.client.temporal()
+    history = await temporal.get_workflow_handle(batch_workflow_id(handle.batch_id), run_id=run_id).fetch_history()
+    text = re.sub(r'"identity": ?"[^"]*"', '"identity": "recorder"', history.to_json())  # no names of machines
+    (HERE / f"{name}.json").write_text(text)
 
 
 if __name__ == "__main__":

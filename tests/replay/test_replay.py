@@ -1,7 +1,7 @@
 """Histories that earlier code has written are still understood: a change of the workflow that breaks them shows here.
 
 Record them anew, after a change that is meant to break running workflows (see CHANGELOG.md), with
-``.venv/bin/python tests/replay/record.py``.
+``python -m replay.record`` in ``tests/``, with ``src`` on the path.
 """
 
 from pathlib import Path
