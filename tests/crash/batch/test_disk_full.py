@@ -61,12 +61,14 @@ async def test_a_full_disk_under_engine_and_ledger_loses_nothing(
         project.start_worker()
         await until(lambda: project.model.counts.completed >= 8, "eight answers")
         fill(small_disk / "ballast")
-        await settled(project)
+        calls_while_full = await settled(project)
         (small_disk / "ballast").unlink()
         ended = await project.ended(handle, deadline=120.0)
 
+    assert calls_while_full < DOCUMENTS, "the disk was full too late to be noticed"
     assert ended.progress.done == DOCUMENTS
     assert project.model.counts.calls <= DOCUMENTS + ended.progress.begun_again
+    assert ended.progress.begun_again <= 2 * 8  # what was in flight, where the engine died of it and gave windows up
     assert is_intact(project.ledger_path)
     assert is_intact(home.engine_db)
 
