@@ -118,6 +118,9 @@ class BatchHandle:
         if ask_engine and record.state is not BatchState.FINISHED:
             temporal = await self._client.temporal()
             health = await batch_health(temporal, batch_workflow_id(self.batch_id), self._client.settings.task_queue)
+            if health is not None and health.was_ended:  # maybe since the ledger was read: look again
+                record = await self.record()
+                progress = await self._client.ledger.call(self._client.ledger.batches.progress, self.batch_id)
         return BatchStatus(record=record, progress=progress, health=health)
 
     async def watch(self, *, interval: float = WATCH_SECONDS) -> AsyncIterator[BatchStatus]:

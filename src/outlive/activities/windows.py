@@ -153,7 +153,9 @@ class _Pass:
         """Work on a document that was in flight at several deaths, with no other of its kind beside it."""
         async with self._runtime.suspects:
             if document.deaths >= GIVEN_UP_AFTER:
-                reason = f"Every worker that began it died: {document.deaths} so far, the last ones with it alone."
+                reason = (
+                    f"It was in flight at {document.deaths} deaths of a worker, at the last ones as the only suspect."
+                )
                 await self._record(
                     Outcome(position=document.position, status=Status.FAILED, cause=Cause.KILLED_WORKER, reason=reason)
                 )

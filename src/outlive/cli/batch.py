@@ -187,7 +187,7 @@ def set_concurrency(batch_id: str, concurrency: int) -> None:
 @batch.command(name="retry-failed")
 @click.argument("batch_id")
 def retry_failed(batch_id: str) -> None:
-    """Do the failed documents of an ended batch again."""
+    """Do the failed documents of an ended batch again, and pay for their calls again."""
 
     async def run() -> int:
         async with _client() as client:

@@ -150,7 +150,7 @@ def facts(status: BatchStatus, per_second: float | None = None) -> str:
     parts.append(f"{progress.input_tokens + progress.output_tokens:,} tokens")
     parts.append(price(progress.usd_nanos, progress.unpriced))
     if progress.begun_again:
-        parts.append(f"begun again after a death {progress.begun_again:,}")
+        parts.append(f"begun again {progress.begun_again:,}")
     if progress.missing and per_second and not status.has_ended:
         parts.append(f"about {duration(progress.missing / per_second)} left")
     return "  ·  ".join(parts)

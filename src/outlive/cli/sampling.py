@@ -13,7 +13,8 @@ from outlive.cli.following import follow
 from outlive.client import BatchRequest, Client
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source
-from outlive.ledger.records import DocumentResult
+from outlive.errors import BatchError
+from outlive.ledger.records import BatchState, DocumentResult
 
 NORMAL_95 = 1.96
 SEED = 20
@@ -33,7 +34,15 @@ async def quote_sample(client: Client, request: BatchRequest, size: int) -> Batc
             source=Source(f"{len(chosen):,} documents of {request.source.description}", lambda: iter(chosen)),
         )
     )
-    await follow(sample)
+    if (await sample.record()).state is BatchState.PAUSED:
+        await sample.resume()
+    status = await follow(sample, until_halted=True)
+    if status.record.state is not BatchState.FINISHED:
+        why = status.record.state_reason or status.record.state
+        raise BatchError(
+            f"The sample {sample.batch_id!r} did not come to its end ({why}), so there is nothing to quote. "
+            "The same command goes on with it."
+        )
     rows = [row async for row in sample.results()]
     for line in quote(rows, total, request.spec.concurrency):
         click.echo(line, err=True)

@@ -33,7 +33,7 @@ class BatchHealth:
     @property
     def was_ended(self) -> bool:
         """Whether the workflow is over, whatever the ledger says."""
-        return self.workflow_status in {"FAILED", "TERMINATED", "TIMED_OUT"}
+        return self.workflow_status not in {None, "RUNNING", "CONTINUED_AS_NEW"}
 
 
 async def batch_health(client: Client, workflow_id: str, task_queue: str) -> BatchHealth | None:

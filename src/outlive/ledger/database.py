@@ -14,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 from outlive.errors import LedgerError
 from outlive.ledger.schema import SCHEMA_VERSION, meta, metadata
 
+LARGEST_IDLE_WAL = 64_000_000  # bytes that the write-ahead log keeps once its contents are in the file
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process's commit; commits take milliseconds."""
 
@@ -51,6 +52,7 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.execute(f"PRAGMA journal_size_limit={LARGEST_IDLE_WAL}")
     cursor.close()
 
 

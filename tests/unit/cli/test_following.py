@@ -142,5 +142,5 @@ def test_what_cost_nothing_and_what_was_done_again_is_said():
 
     assert line == (
         "done 5  ·  of them from earlier batches, at no cost, 2  ·  0 tokens  ·  "
-        "$0.01 + 1 document at an unknown price  ·  begun again after a death 3"
+        "$0.01 + 1 document at an unknown price  ·  begun again 3"
     )
