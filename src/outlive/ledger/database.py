@@ -1,13 +1,15 @@
-"""The ledger's database: opening it, its pragmas, its schema version."""
+"""SQLite files of a project, the ledger first of all: opening them, their pragmas, their schema version."""
 
 import contextlib
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
@@ -27,30 +29,58 @@ def open_database(path: Path) -> Engine:
     Raises:
         LedgerError: If the file is not a ledger, is damaged, or was written by a newer Outlive.
     """
+    return open_sqlite(path, metadata, version=SCHEMA_VERSION)
+
+
+def open_sqlite(
+    path: Path,
+    tables: MetaData,
+    *,
+    version: int,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    called: str = "ledger",
+) -> Engine:
+    """Open a SQLite file in WAL mode, and create it (mode 0600) with its tables where it does not exist.
+
+    A transaction of ``engine.execution_options(outlive_writes=True)`` takes the write lock as it begins.
+
+    Args:
+        tables: What the file holds, besides the table ``meta`` with its schema version, which comes by itself.
+        version: Schema version of ``tables``; a file with a newer one is refused.
+        synchronous: ``FULL`` syncs every commit. ``NORMAL`` loses nothing to a kill -9, but may lose the last commits
+            to a power cut.
+        called: What messages call the file.
+
+    Raises:
+        LedgerError: If the file is something else, is damaged, or was written by a newer Outlive.
+    """
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=QueuePool,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", partial(_set_pragmas, synchronous))
     event.listen(engine, "begin", _begin)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         with _alone(path.parent):
-            _prepare_schema(engine)
-    except DatabaseError as error:
+            _prepare_schema(engine, tables, version, called)
+    except (DatabaseError, OSError) as error:
         engine.dispose()
-        raise LedgerError(f"The ledger {str(path)!r} cannot be opened: {error.orig}.") from error
+        reason = error.orig if isinstance(error, DatabaseError) else error.strerror
+        raise LedgerError(f"The {called} {str(path)!r} cannot be opened: {reason}.") from error
     except LedgerError:
         engine.dispose()
         raise
     return engine
 
 
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event opens the transactions
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.execute(f"PRAGMA journal_size_limit={LARGEST_IDLE_WAL}")
     cursor.close()
@@ -63,7 +93,7 @@ def _begin(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time open the ledger: SQLite's own locks fail at once while a file becomes a WAL one."""
+    """Let one process at a time open a file: SQLite's own locks fail at once while a file becomes a WAL one."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -72,22 +102,23 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _prepare_schema(engine: Engine) -> None:
+def _prepare_schema(engine: Engine, tables: MetaData, version: int, called: str) -> None:
     with engine.begin() as connection:
-        is_complete = set(metadata.tables) <= set(inspect(connection).get_table_names())
-        if is_complete and _version(connection) is not None:
+        is_complete = {meta.name, *tables.tables} <= set(inspect(connection).get_table_names())
+        if is_complete and _has_version(connection, version, called):
             return
     with engine.execution_options(outlive_writes=True).begin() as connection:
-        metadata.create_all(connection)
-        if _version(connection) is None:
-            connection.execute(insert(meta).values(name="schema_version", value=str(SCHEMA_VERSION)))
+        meta.create(connection, checkfirst=True)
+        tables.create_all(connection)
+        if not _has_version(connection, version, called):
+            connection.execute(insert(meta).values(name="schema_version", value=str(version)))
 
 
-def _version(connection: Connection) -> int | None:
+def _has_version(connection: Connection, version: int, called: str) -> bool:
     found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
-    if found is not None and int(found) > SCHEMA_VERSION:
+    if found is not None and int(found) > version:
         raise LedgerError(
-            f"The ledger was written by a newer Outlive (schema {found}, this one knows {SCHEMA_VERSION}). "
+            f"The {called} was written by a newer Outlive (schema {found}, this one knows {version}). "
             "Upgrade Outlive to read it."
         )
-    return None if found is None else int(found)
+    return found is not None
