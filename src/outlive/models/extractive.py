@@ -62,6 +62,26 @@ def extract(text: str, output: Output) -> str:
     return json.dumps(_filled(output.schema, output.schema, found), ensure_ascii=False)
 
 
+def fill(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of a JSON schema of an object, taken from a text.
+
+    Raises:
+        AnswerInvalid: It requires something that cannot be taken from the text word for word; the field is named.
+    """
+    return _filled(schema, schema, _Findings(text))
+
+
+def summarise(text: str, sentences: int) -> str:
+    """Return the text's best sentences, in its order; the beginning of a text that has none."""
+    found = _Findings(text)
+    return " ".join(found.best(sentences)) or found.summary()
+
+
+def telling_words(text: str) -> list[str]:
+    """Return the words of a text that say something, in small letters and in its order."""
+    return [word for word in map(str.lower, _WORD.findall(text)) if word not in _STOP_WORDS]
+
+
 def check_output(output: Output) -> None:
     """Make sure, before anything starts, that answers of this kind can be taken out of a text at all.
 
