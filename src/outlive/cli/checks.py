@@ -2,47 +2,34 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from outlive.app import load_app
+from outlive.cli.app_checks import app_findings
+from outlive.cli.findings import Finding, State
+from outlive.cli.references import default_app
+from outlive.cli.run_view import in_line
 from outlive.engine.binary import find_binary, find_engines, is_ours
 from outlive.engine.connection import connect, read_cluster, read_retention
 from outlive.engine.health import count_pollers
 from outlive.engine.home import Home
 from outlive.engine.ports import is_free
 from outlive.engine.preparation import read_version
-from outlive.errors import AppError, EngineError, OutliveError
-from outlive.models.keys import default_model, key_variables
-from outlive.names import OFFLINE_MODEL
+from outlive.engine.presence import Presence
+from outlive.engine.run_health import read_questions
+from outlive.errors import EngineError, OutliveError
+from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX
 from outlive.settings import Settings
 
 LITTLE_DISK, NO_DISK = 2_000_000_000, 200_000_000  # bytes
 MOST_RUNS_NAMED = 5
+MOST_FILES = 20_000
+RUNNING_AGENTS = f"WorkflowType = '{AGENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
 STUCK_RUNS = "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running'"
-
-
-class State(StrEnum):
-    """How a finding is to be taken."""
-
-    GOOD = "good"
-    NOTE = "note"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One precondition: what was found and, where it is not well, what to do."""
-
-    name: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 async def examine(settings: Settings, *, app: str | None = None) -> list[Finding]:
@@ -61,9 +48,10 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
         yield await _owner(home)
         for finding in _ports(settings, home):
             yield finding
+    yield _sizes(home)
     async for finding in _temporal(settings, owns_retention=not has_cluster):
         yield finding
-    for finding in _models(settings, app):
+    for finding in app_findings(settings, app or default_app(settings)):
         yield finding
 
 
@@ -144,6 +132,7 @@ async def _temporal(settings: Settings, *, owns_retention: bool) -> AsyncIterato
         yield _retention(retention, settings, is_ours=owns_retention)
         yield await _workers(client, settings)
         yield await _stuck_runs(client)
+        yield await _handoffs(client)
     except RPCError as error:
         mend = "Check the address, namespace and credentials; for the embedded engine see its log in .outlive/logs."
         yield Finding(name="temporal", state=State.FAULT, found=f"the call failed: {error.message}", mend=mend)
@@ -158,9 +147,16 @@ def _retention(found: timedelta, settings: Settings, *, is_ours: bool) -> Findin
 
 
 async def _workers(client: Client, settings: Settings) -> Finding:
-    count = await count_pollers(client, settings.task_queue)
+    home = Home(settings.home)
+    presence = Presence(home)
+    if presence.is_complete:
+        count = presence.count(settings.task_queue)
+        found = f"{count} alive, serving {home.recorded_app() or 'the built-in functions'}"
+    else:
+        count = await count_pollers(client, settings.task_queue)
+        found = f"{count} polled {settings.task_queue!r} lately"
     if count:
-        return Finding(name="workers", state=State.GOOD, found=f"{count} polled {settings.task_queue!r} lately")
+        return Finding(name="workers", state=State.GOOD, found=found)
     found = f"nobody polls the task queue {settings.task_queue!r}: whatever is started there waits"
     mend = f"Start workers with `outlive up`, and see {Path('logs') / 'worker-0.log'} in the state folder if it runs."
     return Finding(name="workers", state=State.FAULT, found=found, mend=mend)
@@ -181,33 +177,38 @@ async def _stuck_runs(client: Client) -> Finding:
     return Finding(name="runs", state=State.FAULT, found=found, mend=mend)
 
 
-def _models(settings: Settings, app: str | None) -> list[Finding]:
+async def _handoffs(client: Client) -> Finding:
+    """Look for runs of agents that wait for a person: as they should, but somebody has to hear of it."""
+    count = 0
+    named: list[str] = []
+    async for run in client.list_workflows(RUNNING_AGENTS):
+        questions = await read_questions(run)
+        if not questions:
+            continue
+        count += 1
+        if len(named) < MOST_RUNS_NAMED:
+            name = run.id.removeprefix(AGENT_WORKFLOW_ID_PREFIX)
+            choices = "|".join(questions[0].choices)
+            named.append(f"{in_line(questions[0].reason)} `outlive decide {name} {choices}`")
+    if not count:
+        return Finding(name="hand-offs", state=State.GOOD, found="no run waits for a person")
+    found = f"{count} run{'s wait' if count > 1 else ' waits'} for a person"
+    more = [f"and {count - len(named)} more: `outlive runs --state parked`"] if count > len(named) else []
+    return Finding(name="hand-offs", state=State.NOTE, found=found, mend="\n".join([*named, *more]))
+
+
+def _sizes(home: Home) -> Finding:
+    parts = {"engine": "engine.db*", "ledger": "ledger.db*", "streams": "streams.db*", "payloads": "payloads*"}
+    sizes = {name: sum(_size(path) for path in home.path.glob(pattern)) for name, pattern in parts.items()}
+    found = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in sizes.items() if size)
+    return Finding(name="sizes", state=State.GOOD, found=found or "nothing is kept yet")
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder, up to a number of them that is looked at quickly."""
     try:
-        models = _models_in_use(settings, app)
-    except AppError as error:
-        return [Finding(name="app", state=State.FAULT, found=str(error))]
-    except Exception as error:  # noqa: BLE001 - the user's module, imported: whatever it raises is the finding
-        found = f"{app!r} cannot be imported: {type(error).__name__}: {error}"
-        return [Finding(name="app", state=State.FAULT, found=found, mend="Mend the module, then try again.")]
-    return [_model(name) for name in models]
-
-
-def _models_in_use(settings: Settings, app: str | None) -> list[str]:
-    names = {default_model(settings)}
-    if app is not None:
-        declared = load_app(app).registry.batches.values()
-        names |= {batch.model for batch in declared if batch.model}
-    return sorted(names)
-
-
-def _model(name: str) -> Finding:
-    status = key_variables(name)
-    if name == OFFLINE_MODEL:
-        found = f"{name}: works without a key, and only extracts sentences"
-        mend = "Set a provider's key, such as OPENAI_API_KEY, or name a model with --model or OUTLIVE_MODEL."
-        return Finding(name="model", state=State.NOTE, found=found, mend=mend)
-    if status.is_good:
-        key = f"{status.describe()} is set" if status.is_set else "needs no key"
-        return Finding(name="model", state=State.GOOD, found=f"{name}: {key}")
-    found = f"{name}: {status.describe()} is not set"
-    return Finding(name="model", state=State.FAULT, found=found, mend=f"Set {status.describe()}.")
+        if path.is_dir():
+            return sum(file.stat().st_size for file in islice(path.rglob("*"), MOST_FILES) if file.is_file())
+        return path.stat().st_size
+    except OSError:  # it is just being removed
+        return 0

@@ -15,10 +15,11 @@ MARKS = {"good": ("✓", "green"), "note": ("•", "yellow"), "fault": ("✗", "
 def doctor(app: str | None, as_json: bool) -> None:
     """Check every precondition, and say how to mend what is wrong.
 
-    With MODULE:APP, the app's import and the keys of its models are checked too. Exit status 0 when nothing is wrong,
-    1 otherwise.
+    The app is imported, and the keys of its models are looked for: MODULE:APP, or else the one that was served last,
+    or that of app.py. Exit status 0 when nothing is wrong, 1 otherwise.
     """
-    from outlive.cli.checks import State, examine
+    from outlive.cli.checks import examine
+    from outlive.cli.findings import State
     from outlive.settings import Settings
 
     findings = asyncio.run(examine(Settings.load(), app=app))
@@ -28,6 +29,6 @@ def doctor(app: str | None, as_json: bool) -> None:
         for finding in findings:
             mark, colour = MARKS[finding.state]
             click.echo(f"{click.style(mark, fg=colour)} {finding.name:<12} {finding.found}")
-            if finding.mend:
-                click.echo(f"  {'':<12} {finding.mend}")
+            for line in finding.mend.splitlines():
+                click.echo(f"  {'':<12} {line}")
     click.get_current_context().exit(1 if any(finding.state is State.FAULT for finding in findings) else 0)

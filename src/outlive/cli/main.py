@@ -11,9 +11,15 @@ from outlive.errors import OutliveError, UsageError
 COMMANDS = {
     "analyze": ("outlive.cli.analyze", "Answer one instruction for every document of a source."),
     "batch": ("outlive.cli.batch", "Start, follow and change batches, and get their results."),
+    "cancel": ("outlive.cli.deciding", "End the run of an agent."),
+    "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
+    "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
     "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
+    "init": ("outlive.cli.init", "Write a first agent into this folder."),
+    "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
+    "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
 }
 EXIT_FAILED = 1

@@ -2,35 +2,44 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import click
 from temporalio.service import RPCError
 
 from outlive.cli.happenings import line_for
+from outlive.cli.references import is_same_app
 from outlive.client import Client
 from outlive.engine.connection import configured_cluster
 from outlive.engine.health import count_pollers
 from outlive.engine.home import Home
-from outlive.errors import EngineOwned, EngineUnavailable, OutliveError
+from outlive.errors import AppError, EngineOwned, EngineUnavailable, OutliveError
+from outlive.settings import Settings
 from outlive.worker.supervisor import Event, Supervisor
 
 LOOK_SECONDS = 1.0
+STARTING_SECONDS = 15.0  # that a worker may take to come up on a busy machine
 OWNER_PATIENCE = 60.0
 """Seconds that the owner of the state folder has to come up with an engine, before we say that it does not."""
 
 
 @contextlib.asynccontextmanager
-async def running_project(client: Client, *, workers: int) -> AsyncIterator[None]:
+async def running_project(client: Client, *, workers: int, app: str | None = None) -> AsyncIterator["Caretaker"]:
     """Use the engine and workers that are up, or run them for the length of the block.
 
     Those of somebody else may go away meanwhile, such as those of another `outlive analyze` that has finished: then
     this process takes over.
 
+    Args:
+        workers: How many worker processes, where none are up.
+        app: ``MODULE:APP`` that the workers have to serve; None is content with any: all serve the built-in functions.
+
     Raises:
+        AppError: If the workers that are up serve another app.
         OutliveError: If there are none, and none can be started; also in the middle of the block.
     """
-    caretaker = _Caretaker(client, workers=workers)
+    caretaker = Caretaker(client, workers=workers, app=app)
     body = asyncio.current_task()
     assert body is not None
     failures: list[BaseException] = []
@@ -45,7 +54,7 @@ async def running_project(client: Client, *, workers: int) -> AsyncIterator[None
         care = asyncio.create_task(caretaker.care())
         care.add_done_callback(look_at)
         try:
-            yield
+            yield caretaker
         except asyncio.CancelledError:
             if not failures:
                 raise
@@ -58,25 +67,35 @@ async def running_project(client: Client, *, workers: int) -> AsyncIterator[None
         await caretaker.stop()
 
 
-class _Caretaker:
+class Caretaker:
     """Sees to it that somebody runs the project's engine and workers."""
 
-    def __init__(self, client: Client, *, workers: int) -> None:
+    def __init__(self, client: Client, *, workers: int, app: str | None = None) -> None:
         self._client = client
         self._home = Home(client.settings.home)
         self._worker_count = workers
+        self._app = app
         self._own: Supervisor | None = None
         self._running: asyncio.Task[None] | None = None
         self._retiring: list[asyncio.Task[None]] = []
         self._has_engine = False
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process runs the workers: they stop with it."""
+        return self._own is not None
 
     async def begin(self) -> None:
         """Return once somebody serves the project, be it we."""
         deadline = asyncio.get_running_loop().time() + OWNER_PATIENCE
         while True:
             try:
-                if not await self._is_served():
-                    await self._take_over()
+                if await self._is_served():
+                    return
+                if self._workers_may_be_coming():
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
+                await self._take_over()
             except EngineOwned:  # somebody else comes up, or goes down, in this very moment
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -114,11 +133,27 @@ class _Caretaker:
     async def _take_over(self) -> None:
         self._has_engine = not self._others_are_there()
         supervisor = Supervisor(
-            self._client.settings, workers=self._worker_count, engine=self._has_engine, on_event=_tell
+            self._client.settings,
+            app=self._app,
+            workers=self._worker_count,
+            engine=self._has_engine,
+            on_event=_tell,
         )
         await supervisor.start()
+        if not self._has_engine:  # its owner runs no workers, and has recorded none
+            self._home.record_app(self._app)
         self._own = supervisor
         self._running = asyncio.create_task(supervisor.run())
+
+    def _workers_may_be_coming(self) -> bool:
+        """Whether the owner has only just begun: its workers import what they serve, which takes seconds."""
+        if not self._home.is_owned():
+            return False
+        try:
+            began = self._home.lock_file.stat().st_mtime
+        except OSError:
+            return False
+        return time.time() - began < STARTING_SECONDS
 
     def _others_are_there(self) -> bool:
         return configured_cluster() or self._home.live_state() is not None
@@ -128,17 +163,35 @@ class _Caretaker:
             return False
         temporal = await self._client.temporal()
         try:
-            return await count_pollers(temporal, self._client.settings.task_queue) > 0
+            has_workers = await count_pollers(temporal, self._client.settings.task_queue) > 0
         except RPCError as error:
             raise EngineUnavailable(
                 f"The engine does not answer: {error.message}. `outlive doctor` says more."
             ) from error
+        if has_workers and self._app is not None:
+            check_served(self._client.settings, self._app)
+        return has_workers
 
     async def _still_served(self) -> bool:
         try:
             return await self._is_served()
         except OutliveError:  # its owner lives and starts it again, or is going away: the next look tells
             return self._others_are_there()
+
+
+def check_served(settings: Settings, app: str) -> None:
+    """Refuse to go on where the project's workers serve another app: what is started would wait for them in vain.
+
+    Raises:
+        AppError: If they do. Workers on other machines do not say what they serve.
+    """
+    home = Home(settings.home)
+    served = home.recorded_app()
+    if home.is_owned() and (served is None or not is_same_app(served, app)):
+        raise AppError(
+            f"The workers of this project serve {served or 'the built-in functions alone'}, not {app}. "
+            "Stop what runs them first (`outlive engine status` says whose they are), or name their app with --app."
+        )
 
 
 def _tell(event: Event) -> None:

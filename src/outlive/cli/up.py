@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from outlive.errors import AppError, EngineOwned
+from outlive.errors import EngineOwned
 
 if TYPE_CHECKING:
     from outlive.settings import Settings
@@ -31,33 +30,23 @@ EXIT_OWNED = 2
 def up(app: str | None, workers: int, no_reload: bool) -> None:
     """Run the engine and the workers of this project, until Ctrl-C.
 
-    MODULE:APP is the app to serve, such as analyze:app for `app` in analyze.py. Without it, the workers serve what
-    `outlive analyze` needs.
+    MODULE:APP is the app to serve, such as support:app for `app` in support.py. Without it, the app that was served
+    last is served again, or that of app.py; where there is neither, what `outlive analyze` needs.
 
     With TEMPORAL_ADDRESS or a profile set, no engine is started; the workers serve that cluster.
     """
+    from outlive.cli.references import check_module, default_app
     from outlive.settings import Settings
 
-    _check_module(app)
+    settings = Settings.load()
+    app = app or default_app(settings)
+    if app is not None:
+        check_module(app)
     try:
-        asyncio.run(_up(Settings.load(), app=app, workers=workers, reload=not no_reload))
+        asyncio.run(_up(settings, app=app, workers=workers, reload=not no_reload))
     except EngineOwned as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_OWNED)
-
-
-def _check_module(app: str | None) -> None:
-    """Refuse a mistyped app before anything is started; what is wrong inside it, its workers say."""
-    if app is None:
-        return
-    from importlib.util import find_spec
-
-    from outlive.worker.sources import find_module
-
-    module = app.partition(":")[0].removesuffix(".py")
-    if find_module(module, Path.cwd()) or find_spec(module.partition(".")[0] or "-"):
-        return
-    raise AppError(f"No module {module!r} in {str(Path.cwd())!r}. Give the app as MODULE:APP, such as `analyze:app`.")
 
 
 async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool) -> None:

@@ -116,7 +116,7 @@ async def test_doctor_finds_nothing_wrong_once_up_serves(project):
 
         await until(all_well, "doctor finds nothing wrong")
 
-    assert found["workers"]["found"] == "1 polled 'outlive' lately"
+    assert found["workers"]["found"] == "1 alive, serving the built-in functions"
     assert {"temporal", "retention", "runs", "model"} <= found.keys()
 
 

@@ -1,0 +1,120 @@
+"""``outlive say``, ``decide`` and ``cancel``: a word to a run that goes on."""
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from outlive.runs import RunHandle
+
+EXIT_INTERRUPTED = 130
+ENDING_SECONDS = 15.0  # that calls in flight may take to be broken off
+APP_HELP = "App to serve, where no worker is up.  [the one served last, or app.py]"
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@click.argument("text")
+@click.option("--steer", is_flag=True, help="Join the turn that is being worked on, before its next model call.")
+@click.option("--app", metavar="MODULE:APP", help=APP_HELP)
+def say(run_id: str, text: str, steer: bool, app: str | None) -> None:
+    """Say TEXT to the run ID of an agent: a turn of its own, after what was said before."""
+
+    async def work(handle: "RunHandle[Any]") -> None:
+        from outlive.cli.run_following import patiently
+
+        message_id = uuid.uuid4().hex  # the same however often it is said while the engine is gone
+        turn = await patiently(lambda: handle.say(text, steer=steer, message_id=message_id))
+        click.echo(f"Said to {handle.agent}/{handle.run_id}: turn {turn}.")
+
+    _with_run(run_id, app, work)
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@click.argument("choice", type=click.Choice(["retry", "tell", "stop"]))
+@click.option("--question", help="Which question, where several are open; all of them, if left out.")
+@click.option("--app", metavar="MODULE:APP", help=APP_HELP)
+def decide(run_id: str, choice: str, question: str | None, app: str | None) -> None:
+    """Decide what the run ID does that waits for a person.
+
+    retry tries again, once what was wrong is mended; tell lets the model know that the call failed; stop ends the run.
+    """
+
+    async def work(handle: "RunHandle[Any]") -> None:
+        from outlive.cli.run_following import patiently
+
+        await patiently(lambda: handle.decide(choice, question_id=question))
+        click.echo(f"Decided: {choice}. {'It ends.' if choice == 'stop' else 'It goes on.'}")
+
+    _with_run(run_id, app, work)
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--app", metavar="MODULE:APP", help=APP_HELP)
+def cancel(run_id: str, app: str | None) -> None:
+    """End the run ID of an agent as soon as its calls in flight can be broken off."""
+
+    async def work(handle: "RunHandle[Any]") -> None:
+        from outlive.cli.run_following import look, patiently
+        from outlive.errors import RunError
+
+        health = await patiently(handle.status)
+        if health.is_closed:
+            raise RunError(f"Run {handle.workflow_id!r} is {health.state} already. There is nothing to cancel.")
+        await patiently(handle.cancel)
+        deadline = asyncio.get_running_loop().time() + ENDING_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            seen = await look(handle)
+            if seen is not None and seen.is_closed:
+                click.echo(f"Ended: {seen.state}.")
+                return
+            await asyncio.sleep(0.2)
+        click.echo("Cancellation is asked for; it ends when a worker has broken off the calls in flight.")
+
+    _with_run(run_id, app, work)
+
+
+Work = Callable[["RunHandle[Any]"], Awaitable[None]]
+
+
+def _with_run(run_id: str, app: str | None, work: Work) -> None:
+    try:
+        asyncio.run(_attended(run_id, app, work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+async def _attended(run_id: str, app: str | None, work: Work) -> None:
+    """Do something with a run, and say what keeps it from being done."""
+    from outlive.cli.run_following import STARTING_SECONDS, TROUBLE_SECONDS, telling_troubles
+    from outlive.cli.run_view import RunView
+
+    async with _opened(run_id, app) as (handle, is_ours):
+        view = RunView(
+            run=f"{handle.agent}/{handle.run_id}", lines_to=sys.stderr, text_to=sys.stderr, streams=False, asks=False
+        )
+        async with telling_troubles(handle, view, patience=STARTING_SECONDS if is_ours else TROUBLE_SECONDS):
+            await work(handle)
+        if is_ours:
+            click.echo("It is worked on when `outlive up` or `outlive run` serves it again.", err=True)
+
+
+@contextlib.asynccontextmanager
+async def _opened(run_id: str, app: str | None) -> "AsyncIterator[tuple[RunHandle[Any], bool]]":
+    from outlive.cli.project import running_project
+    from outlive.cli.references import required_app
+    from outlive.cli.run_following import patiently
+    from outlive.client import Client
+    from outlive.settings import Settings
+
+    settings = Settings.load()
+    reference = required_app(app, settings)
+    async with Client(settings) as client, running_project(client, workers=1, app=reference) as project:
+        yield await patiently(lambda: client.run(run_id)), project.is_ours
