@@ -8,6 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from outlive.agents.current import idempotency_key as idempotency_key
+    from outlive.agents.current import progress as progress
+    from outlive.agents.durable import Durable as Durable
+    from outlive.agents.durable import in_memory as in_memory
+    from outlive.agents.options import tool_options as tool_options
+    from outlive.agents.sub_agents import SubAgents as SubAgents
     from outlive.app import App as App
     from outlive.client import BatchRequest as BatchRequest
     from outlive.client import Client as Client
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
     from outlive.handles import BatchHandle as BatchHandle
     from outlive.handles import BatchStatus as BatchStatus
     from outlive.models.llm import Llm as Llm
+    from outlive.runs import Conversation as Conversation
+    from outlive.runs import RunHandle as RunHandle
+    from outlive.runs import RunResult as RunResult
     from outlive.settings import Settings as Settings
 
 _HOMES = {
@@ -25,11 +34,20 @@ _HOMES = {
     "BatchRequest": "outlive.client",
     "BatchStatus": "outlive.handles",
     "Client": "outlive.client",
+    "Conversation": "outlive.runs",
     "Document": "outlive.documents.document",
+    "Durable": "outlive.agents.durable",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
+    "RunHandle": "outlive.runs",
+    "RunResult": "outlive.runs",
     "Settings": "outlive.settings",
+    "SubAgents": "outlive.agents.sub_agents",
+    "idempotency_key": "outlive.agents.current",
+    "in_memory": "outlive.agents.durable",
     "open_source": "outlive.documents.sources",
+    "progress": "outlive.agents.current",
+    "tool_options": "outlive.agents.options",
 }
 
 __all__ = [
@@ -38,11 +56,20 @@ __all__ = [
     "BatchRequest",
     "BatchStatus",
     "Client",
+    "Conversation",
     "Document",
+    "Durable",
     "Llm",
     "OutliveError",
+    "RunHandle",
+    "RunResult",
     "Settings",
+    "SubAgents",
+    "idempotency_key",
+    "in_memory",
     "open_source",
+    "progress",
+    "tool_options",
 ]
 
 

@@ -1,19 +1,24 @@
-"""What a user declares: an app, its batch functions, and plain Temporal workflows and activities."""
+"""What a user declares: an app, its agents and batch functions, and plain Temporal workflows and activities."""
 
+import asyncio
 import importlib
 import sys
 import sysconfig
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from outlive.documents.document import Document
 from outlive.errors import AppError
 from outlive.models.llm import Llm
 from outlive.names import ANALYZE_FUNCTION
 from outlive.registry import BatchCallable, BatchFunction, Registry
+
+if TYPE_CHECKING:
+    from pydantic_ai import Agent
 
 F = TypeVar("F", bound=BatchCallable)
 
@@ -28,11 +33,31 @@ class App:
     """
 
     def __init__(
-        self, name: str, *, workflows: Sequence[type] = (), activities: Sequence[Callable[..., Any]] = ()
+        self,
+        name: str,
+        *,
+        agents: "Sequence[Agent[Any, Any]]" = (),
+        workflows: Sequence[type] = (),
+        activities: Sequence[Callable[..., Any]] = (),
     ) -> None:
+        """Declare an app; nothing is started.
+
+        Args:
+            name: Name of the app.
+            agents: Pydantic AI agents, each with a name and the capability `Durable`.
+            workflows: Temporal workflows of your own.
+            activities: Temporal activities of your own.
+
+        Raises:
+            AppError: If an agent has no name, a name is taken, or an agent is not durable.
+        """
         self.name = name
         self.registry = Registry(workflows=tuple(workflows), activities=tuple(activities))
         self.registry.add_batch(_ANALYZE)
+        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+        for agent in agents:
+            self._add_agent(agent)
+            self._add_sub_agents(agent)
 
     def batch(self, *, name: str | None = None, model: str | None = None, concurrency: int = 64) -> Callable[[F], F]:
         """Declare an async function of a document and an ``llm`` as a batch function.
@@ -57,6 +82,87 @@ class App:
             return function
 
         return declare
+
+    async def start(
+        self,
+        agent: "Agent[Any, Any] | str",
+        prompt: Any,
+        *,
+        id: str | None = None,  # noqa: A002 - what callers call it
+        deps: Any = None,
+        model: str | None = None,
+        messages: Sequence[Any] = (),
+    ) -> Any:
+        """Start a run of an agent and return its `RunHandle` at once. See `Client.start_run`."""
+        client = await self.client()
+        return await client.start_run(agent, prompt, run_id=id, deps=deps, model=model, messages=messages)
+
+    async def run(
+        self,
+        agent: "Agent[Any, Any] | str",
+        prompt: Any,
+        *,
+        id: str | None = None,  # noqa: A002 - what callers call it
+        deps: Any = None,
+        model: str | None = None,
+        messages: Sequence[Any] = (),
+    ) -> Any:
+        """Start a run of an agent, wait for its end, and return its `RunResult`."""
+        handle = await self.start(agent, prompt, id=id, deps=deps, model=model, messages=messages)
+        return await handle.result()
+
+    async def conversation(
+        self,
+        agent: "Agent[Any, Any] | str",
+        *,
+        id: str | None = None,  # noqa: A002 - what callers call it
+        deps: Any = None,
+        model: str | None = None,
+    ) -> Any:
+        """Open a conversation with an agent, or go on with the one of this id. See `Client.conversation`."""
+        client = await self.client()
+        return await client.conversation(agent, conversation_id=id, deps=deps, model=model)
+
+    async def client(self) -> Any:
+        """Return the app's `Client` of the running event loop; `aclose` closes it.
+
+        Raises:
+            LedgerError: If the ledger of the project cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            # By name: clients know apps, and imports go down only.
+            client = importlib.import_module("outlive.client").Client(app=self)
+            self._clients[loop] = await client.__aenter__()
+        return self._clients[loop]
+
+    async def aclose(self) -> None:
+        """Close what `start`, `run` and `conversation` have opened in the running event loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.__aexit__(None, None, None)
+
+    def _add_sub_agents(self, agent: "Agent[Any, Any]") -> None:
+        from outlive.agents.sub_agents import sub_agents_of
+
+        for other in sub_agents_of(agent):
+            if self.registry.agents.get(other.name or "") is not other:
+                self._add_agent(other)
+
+    def _add_agent(self, agent: "Agent[Any, Any]") -> None:
+        from outlive.agents.durable import durable_of, run_through
+
+        self.registry.add_agent(agent.name, agent)
+        if durable_of(agent) is None:
+            raise AppError(f"Agent {agent.name!r} is not durable. Give it `capabilities=[Durable()]`.")
+
+        async def run_durably(ctx: Any) -> Any:
+            from outlive.agents.outputs import as_agent_result
+
+            result = await self.run(agent, ctx.prompt, deps=ctx.deps, messages=ctx.messages)
+            return as_agent_result(result)
+
+        run_through(agent.name or "", run_durably)
 
 
 async def _analyze(document: Document, llm: Llm) -> Any:

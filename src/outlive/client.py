@@ -1,27 +1,41 @@
-"""What an application calls: start a batch, follow it, change it, read its results."""
+"""What an application calls: start a batch or an agent, follow it, change it, read its results."""
 
 import contextlib
 import datetime as dt
+import hashlib
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import temporalio.client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from outlive.app import App
+from outlive.contracts.agents import AgentInput, AgentMessage
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
-from outlive.errors import BatchError
+from outlive.engine.run_health import RunHealth, find_run, list_runs
+from outlive.errors import BatchError, EngineUnavailable, RunError
 from outlive.handles import BatchHandle
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, NewDocument, require_same
+from outlive.names import AGENT_WORKFLOW, REQUEST_MEMO, agent_workflow_id, split_agent_workflow_id
 from outlive.registry import BatchFunction, recipe_of
+from outlive.runs import Conversation, RunHandle
 from outlive.settings import Settings
+from outlive.streams.log import StreamLog
+from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_ai import Agent
 
 STALE_LOADING_SECONDS = 24 * 3600
 
@@ -78,6 +92,7 @@ class Client:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
         self.ledger = Ledger(Home(self.settings.home).ledger_db)
+        self.streams = StreamLog(Home(self.settings.home).streams_db)
         self._temporal: temporalio.client.Client | None = None
 
     async def __aenter__(self) -> Self:
@@ -184,6 +199,133 @@ class Client:
         found = await self.ledger.call(self.ledger.batches.find, batch_id)
         return None if found is None or found.state is BatchState.LOADING else found
 
+    async def start_run(
+        self,
+        agent: "Agent[Any, Any] | str",
+        prompt: Any,
+        *,
+        run_id: str | None = None,
+        deps: Any = None,
+        model: str | None = None,
+        messages: Sequence[Any] = (),
+    ) -> RunHandle[Any]:
+        """Start a run of an agent, or return the one that the same id stands for. Returns at once.
+
+        Args:
+            agent: An agent of the app, or its name.
+            prompt: What the agent is asked: text, or a list of Pydantic AI user content.
+            run_id: Id that a person reads, unique among the agent's runs. None makes one up.
+            deps: Dependencies of the agent's ``deps_type``.
+            model: Model name in place of the agent's own.
+            messages: A conversation to go on from: ``RunResult.messages`` of an earlier run.
+
+        Raises:
+            AppError: If the app has no such agent.
+            RunError: If the id stands for another request.
+            EngineUnavailable: If no engine answers.
+        """
+        message = AgentMessage(message_id="start", content=_as_json(prompt))
+        name, declared = self._agent(agent)
+        request = AgentInput(
+            agent=name, model=model, deps=self._deps(declared, deps), inbox=[message], messages=list(messages)
+        )
+        workflow_id = agent_workflow_id(name, run_id or _made_up_id())
+        await self._start(workflow_id, request, summary=str(prompt)[:180])
+        return RunHandle(self, workflow_id, _outputs(declared))
+
+    async def conversation(
+        self,
+        agent: "Agent[Any, Any] | str",
+        *,
+        conversation_id: str | None = None,
+        deps: Any = None,
+        model: str | None = None,
+    ) -> Conversation[Any]:
+        """Open a conversation with an agent, or return the one that the id stands for.
+
+        Raises:
+            AppError: If the app has no such agent.
+            RunError: If the id stands for a run that is no conversation.
+            EngineUnavailable: If no engine answers.
+        """
+        name, declared = self._agent(agent)
+        request = AgentInput(agent=name, model=model, deps=self._deps(declared, deps), is_conversation=True)
+        workflow_id = agent_workflow_id(name, conversation_id or _made_up_id())
+        await self._start(workflow_id, request, summary="conversation")
+        return Conversation(self, workflow_id, _outputs(declared))
+
+    async def run(self, run_id: str, *, agent: str | None = None) -> RunHandle[Any]:
+        """Return the handle of a run.
+
+        Args:
+            run_id: The caller's id, ``AGENT/ID``, or the whole workflow id.
+            agent: The agent, where the id alone does not tell.
+
+        Raises:
+            RunError: If there is none of this id, or several of different agents.
+        """
+        temporal = await self.temporal()
+        workflow_id = await find_run(temporal, run_id, agent=agent)
+        name = (split_agent_workflow_id(workflow_id) or ("", ""))[0]
+        declared = self.app.registry.agents.get(name)
+        return RunHandle(self, workflow_id, _outputs(declared))
+
+    async def runs(
+        self,
+        *,
+        agent: str | None = None,
+        states: Sequence[str] = (),
+        since: dt.datetime | None = None,
+        limit: int = 100,
+    ) -> AsyncIterator[RunHealth]:
+        """Yield the runs of agents that the engine has, the latest first.
+
+        Args:
+            states: Of `RunHealth.state`; all, where none is given.
+            since: Only those that were started later.
+        """
+        temporal = await self.temporal()
+        async for found in list_runs(temporal, agent=agent, states=states, since=since, limit=limit):
+            yield found
+
+    def _agent(self, agent: "Agent[Any, Any] | str") -> "tuple[str, Agent[Any, Any]]":
+        name = agent if isinstance(agent, str) else agent.name or ""
+        return name, self.app.registry.agent(name)
+
+    def _deps(self, agent: "Agent[Any, Any]", deps: Any) -> Any:
+        if deps is None:
+            return None
+        from pydantic import TypeAdapter
+
+        adapter: TypeAdapter[Any] = TypeAdapter(agent.deps_type)
+        return adapter.dump_python(deps, mode="json")
+
+    async def _start(self, workflow_id: str, request: AgentInput, *, summary: str) -> None:
+        """Start the agent workflow, or make sure that the one of this id is of the same request."""
+        temporal = await self.temporal()
+        digest = _request_digest(request)
+        try:
+            await temporal.start_workflow(
+                AGENT_WORKFLOW,
+                request,
+                id=workflow_id,
+                task_queue=self.settings.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                task_timeout=WORKFLOW_TASK_TIMEOUT,
+                static_summary=summary,
+                memo={REQUEST_MEMO: digest},
+            )
+        except WorkflowAlreadyStartedError as error:
+            description = await temporal.get_workflow_handle(workflow_id).describe()
+            known = await description.memo_value(REQUEST_MEMO, default=None)
+            if known is not None and known != digest:
+                raise RunError(
+                    f"The id {workflow_id!r} stands for another request. Take another id, or leave it out."
+                ) from error
+        except RPCError as error:
+            raise EngineUnavailable(f"The engine did not start {workflow_id!r}: {error.message}.") from error
+
     async def _derived_id(self, spec: BatchSpec, digest: str) -> str:
         """Return the id that belongs to these documents and this recipe; with `fresh`, the next one not finished."""
         name = spec.function.rpartition(".")[2]
@@ -201,3 +343,33 @@ def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
         uri, text, fields = entry.uri, entry.text, entry.fields or None
         address = address_key(uri)
         yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)
+
+
+def _made_up_id() -> str:
+    """Return an id of the shape ``1125-0412-7f3a9c``: when, and what tells it from others of the same minute."""
+    return f"{dt.datetime.now(tz=dt.UTC).astimezone():%m%d-%H%M}-{uuid.uuid4().hex[:6]}"
+
+
+def _as_json(prompt: Any) -> Any:
+    if isinstance(prompt, str):
+        return prompt
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(prompt)
+
+
+def _outputs(agent: "Agent[Any, Any] | None") -> "TypeAdapter[Any] | None":
+    if agent is None:
+        return None
+    from outlive.agents.outputs import output_adapter
+
+    return output_adapter(agent)
+
+
+def _request_digest(request: AgentInput) -> str:
+    """Return what tells one request from another under the same id."""
+    from pydantic_core import to_json
+
+    decisive = (request.agent, request.model, request.deps, request.is_conversation, len(request.messages))
+    said = [message.content for message in request.inbox]
+    return hashlib.sha256(to_json([*decisive, said])).hexdigest()[:32]

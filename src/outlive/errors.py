@@ -9,7 +9,10 @@
     │   ├── SourceError           a source of documents that cannot be read at all
     │   ├── SinkError             results cannot be written where or as asked
     │   ├── ModelUnusable         an unknown model, a missing or refused key, a missing package
-    │   └── BatchError            an unknown batch id, or one that stands for another batch
+    │   ├── BatchError            an unknown batch id, or one that stands for another batch
+    │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
+    │   └── AgentUndurable        a durable agent was called where it would not run durably
+    ├── RunFailed                 a run has ended without a result: failed, cancelled or terminated
     ├── EngineError
     │   ├── EngineUnavailable     no Temporal cluster answered
     │   ├── EngineOwned           another process owns this project's `.outlive/`
@@ -59,6 +62,28 @@ class ModelUnusable(UsageError):
 
 class BatchError(UsageError):
     """A batch id that is unknown, or that already stands for a different batch."""
+
+
+class RunError(UsageError):
+    """A run id that is unknown, stands for another request, or whose run has ended."""
+
+
+class AgentUndurable(UsageError):
+    """A durable agent was called where it would not run durably."""
+
+
+class RunFailed(OutliveError):
+    """A run has ended without a result.
+
+    Attributes:
+        status: Temporal's word for how it ended: ``FAILED``, ``CANCELED``, ``TERMINATED`` or ``TIMED_OUT``.
+        cause_type: Class name of what went wrong, where something did.
+    """
+
+    def __init__(self, message: str, *, status: str, cause_type: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.cause_type = cause_type
 
 
 class EngineError(OutliveError):

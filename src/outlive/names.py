@@ -14,6 +14,20 @@ RESUME_SIGNAL = "resume"
 SET_WINDOWS_SIGNAL = "set_windows_in_flight"
 PAUSE_REASON_QUERY = "pause_reason"
 
+AGENT_WORKFLOW = "OutliveAgent"
+AGENT_WORKFLOW_ID_PREFIX = "agent/"
+
+NOTE_RUN = "outlive_note_run"
+
+SAY_UPDATE = "say"
+DECIDE_UPDATE = "decide"
+CLOSE_SIGNAL = "close"
+RUN_STATE_QUERY = "run_state"
+
+STATE_MEMO = "outlive_state"
+REQUEST_MEMO = "outlive_request"
+ORIGINAL_RUN_HEADER = "outlive-original-run"
+
 ANALYZE_FUNCTION = "outlive.analyze"
 """The built-in batch function behind ``outlive analyze``."""
 
@@ -23,3 +37,16 @@ OFFLINE_MODEL = "offline:extractive"
 def batch_workflow_id(batch_id: str) -> str:
     """Return the workflow id of a batch: what a person reads in Temporal's own Web UI."""
     return f"{BATCH_WORKFLOW_ID_PREFIX}{batch_id}"
+
+
+def agent_workflow_id(agent: str, run_id: str) -> str:
+    """Return the workflow id of an agent's run: ``agent/support/order-4711``."""
+    return f"{AGENT_WORKFLOW_ID_PREFIX}{agent}/{run_id}"
+
+
+def split_agent_workflow_id(workflow_id: str) -> tuple[str, str] | None:
+    """Return agent and run id of a workflow id; None for a workflow that is no agent's."""
+    agent, slash, run_id = workflow_id.removeprefix(AGENT_WORKFLOW_ID_PREFIX).partition("/")
+    if not workflow_id.startswith(AGENT_WORKFLOW_ID_PREFIX) or not slash:
+        return None
+    return agent, run_id

@@ -4,10 +4,11 @@ import hashlib
 import inspect
 import json
 import typing
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from outlive.contracts.agents import Turn, TurnResult
 from outlive.contracts.batches import BatchSpec
 from outlive.errors import AppError
 
@@ -104,6 +105,7 @@ class Registry:
     """What an app declares."""
 
     batches: dict[str, BatchFunction] = field(default_factory=dict)
+    agents: dict[str, Any] = field(default_factory=dict)
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
 
@@ -117,6 +119,31 @@ class Registry:
             raise AppError(f"Batch function {declared.name!r} is declared twice. Give one of them another name.")
         self.batches[declared.name] = declared
 
+    def add_agent(self, name: str | None, agent: object) -> None:
+        """Register an agent.
+
+        Raises:
+            AppError: If it has no name, one with a slash in it, or one that is taken.
+        """
+        if not name:
+            raise AppError("An agent of an app needs a name: `Agent(..., name='support')`. Runs are found by it.")
+        if "/" in name:
+            raise AppError(f"The agent name {name!r} has a slash in it, which separates agent and run id. Take it out.")
+        if name in self.agents:
+            raise AppError(f"Two agents are named {name!r}. Give one of them another name.")
+        self.agents[name] = agent
+
+    def agent(self, name: str) -> Any:
+        """Return an agent by name.
+
+        Raises:
+            AppError: If the app declares none of this name.
+        """
+        if name not in self.agents:
+            known = ", ".join(sorted(self.agents)) or "none"
+            raise AppError(f"No agent {name!r} is declared. Declared: {known}.")
+        return self.agents[name]
+
     def batch(self, name: str) -> BatchFunction:
         """Return a batch function by name.
 
@@ -127,3 +154,47 @@ class Registry:
             known = ", ".join(sorted(self.batches)) or "none"
             raise AppError(f"No batch function {name!r} is declared. Declared: {known}.")
         return self.batches[name]
+
+
+class ServedAgent(Protocol):
+    """An agent as the agent workflow sees it."""
+
+    name: str
+
+    async def run_turn(self, turn: Turn) -> TurnResult:
+        """Work on one turn, in workflow code: models and tools are reached through activities."""
+        ...
+
+
+_served: dict[str, ServedAgent] = {}
+_failures: tuple[type[Exception], ...] = ()
+
+
+def serve_agents(agents: Iterable[ServedAgent], *, failures: tuple[type[Exception], ...] = ()) -> None:
+    """Let the workflows of this process find these agents, and no others.
+
+    Args:
+        agents: What a worker of this process serves.
+        failures: What an agent raises when a run has failed, rather than its code.
+    """
+    global _failures  # noqa: PLW0603 - one process serves one app; workflows have no other way to it
+    _served.clear()
+    _served.update({agent.name: agent for agent in agents})
+    _failures = failures
+
+
+def served_agent(name: str) -> ServedAgent:
+    """Return an agent that this process serves.
+
+    Raises:
+        AppError: If it does not; the workflow task is then tried again until a worker comes that does.
+    """
+    if name not in _served:
+        known = ", ".join(sorted(_served)) or "none"
+        raise AppError(f"This worker serves no agent {name!r}, only: {known}. Run a worker whose app declares it.")
+    return _served[name]
+
+
+def failure_types() -> tuple[type[Exception], ...]:
+    """Return what an agent raises when a run has failed, rather than its code."""
+    return _failures

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from outlive.errors import BatchError, LedgerError
 from outlive.ledger.batches import Batches
 from outlive.ledger.database import open_database
+from outlive.ledger.effects import Effects
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
 
@@ -88,6 +89,11 @@ class Ledger:
     def batches(self) -> Batches:
         """Reads and writes of whole batches, to be run through `call`."""
         return Batches(self.engine)
+
+    @property
+    def effects(self) -> Effects:
+        """Reads and writes of calls made on behalf of agents, to be run through `call`."""
+        return Effects(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

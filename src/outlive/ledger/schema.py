@@ -116,3 +116,24 @@ calls = Table(  # completed model calls of documents that have no outcome yet: n
     Column("answer", Text, nullable=False),  # JSON
     sqlite_with_rowid=False,
 )
+
+effects = Table(  # one row for each call of a model or a tool that an agent has made
+    "effects",
+    metadata,
+    Column("effect_key", String(40), primary_key=True),
+    Column("workflow_id", String(1000), nullable=False),
+    Column("activity_id", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),  # model, tool, or other
+    Column("name", String(200), nullable=False),
+    Column("state", String(8), nullable=False),  # one of effects.EffectState
+    Column("attempts", Integer, nullable=False),  # begun, deaths of a worker included
+    Column("failures", Integer, nullable=False),  # … of them, ended with an error
+    Column("result", LargeBinary),  # the activity's result as a Temporal payload; large ones by reference
+    Column("error", Text),  # of the last attempt that failed
+    Column("facts", Text),  # JSON: what is known of the call: model, tokens, price
+    Column("begun_at", Float, nullable=False),  # the first attempt, seconds since the epoch
+    Column("ended_at", Float),
+    sqlite_with_rowid=False,
+)
+
+Index("effects_by_workflow", effects.c.workflow_id)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -16,9 +17,11 @@ from outlive.activities.batches import BatchBooks
 from outlive.activities.windows import Windows
 from outlive.app import App
 from outlive.engine.home import Home
+from outlive.engine.presence import Presence
 from outlive.ledger.ledger import Ledger
 from outlive.models.calls import Models
 from outlive.settings import Settings
+from outlive.worker.parts import NO_AGENTS
 from outlive.workflows.batch import BatchWorkflow
 
 logger = logging.getLogger(__name__)
@@ -38,19 +41,31 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
     left is handed back to the engine at once.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
-    async with Ledger(Home(settings.home).ledger_db) as ledger, Models(settings) as models:
+    home = Home(settings.home)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger(home.ledger_db))
+        models = await stack.enter_async_context(Models(settings))
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
         books = BatchBooks(ledger)
+        agents = NO_AGENTS
+        if app.registry.agents:  # Pydantic AI is imported for those who have agents: that takes seconds
+            from outlive.worker.agents import serve_agents
+
+            agents = await stack.enter_async_context(serve_agents(app.registry, ledger=ledger, settings=settings))
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[BatchWorkflow, *app.registry.workflows],
+            workflows=[BatchWorkflow, *agents.workflows, *app.registry.workflows],
             activities=[
                 Windows(runtimes).work_window,
                 books.count_missing,
                 books.mark_batch,
+                *agents.activities,
                 *app.registry.activities,
             ],
+            interceptors=agents.interceptors,
+            plugins=agents.plugins,
+            workflow_runner=agents.workflow_runner,
             activity_executor=ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity"),
             max_concurrent_activities=ACTIVITY_SLOTS,
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
@@ -58,10 +73,11 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             deployment_config=WorkerDeploymentConfig(version=_BUILD, use_worker_versioning=False),
         )
-        async with worker:
-            logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
-            await stop.wait()
-        logger.info("The worker has drained")
+        await stack.enter_async_context(worker)
+        stack.enter_context(Presence(home).announce(settings.task_queue))
+        logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
+        await stop.wait()
+    logger.info("The worker has drained")
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

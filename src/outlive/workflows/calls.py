@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from outlive.contracts.agents import RunNote
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
-from outlive.names import COUNT_MISSING, MARK_BATCH, WORK_WINDOW
+from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, WORK_WINDOW
 from outlive.workflows import policies
 
 
@@ -47,4 +48,15 @@ async def mark_batch(mark: BatchMark) -> None:
         start_to_close_timeout=policies.LEDGER_TIMEOUT,
         retry_policy=policies.LEDGER_RETRIES,
         summary=mark.state,
+    )
+
+
+async def note_run(note: RunNote) -> None:
+    """Write something about the run into the event log: a local activity, one event of history."""
+    await workflow.execute_local_activity(
+        NOTE_RUN,
+        note,
+        start_to_close_timeout=policies.NOTE_TIMEOUT,
+        retry_policy=policies.NOTE_RETRIES,
+        summary=note.kind,
     )

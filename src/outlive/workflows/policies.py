@@ -17,3 +17,21 @@ WINDOW_RETRIES = RetryPolicy(
 
 LEDGER_TIMEOUT = timedelta(seconds=10)  # counting a million rows takes half a second; a dead worker costs no more
 LEDGER_RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+
+AGENT_CALL_HEARTBEAT_TIMEOUT = timedelta(
+    seconds=5
+)  # a dead worker's call is made again within 10 s, also on a busy machine
+AGENT_CALL_TIMEOUT = timedelta(
+    hours=24
+)  # the worker itself ends a call that takes too long, and counts that as a failure
+AGENT_CALL_RETRIES = RetryPolicy(
+    # unlimited, and never slower: a call that has lost its worker goes on at once. Failures of the call itself are
+    # counted, spaced out and bounded by the worker, which knows them from deaths.
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.0,
+)
+AGENT_EVENTS_PER_RUN = 600  # about 50 model calls with a tool call each: replayed in less than a second
+AGENT_BYTES_PER_RUN = 2_000_000  # of history, which holds no message above some KB
+
+NOTE_TIMEOUT = timedelta(seconds=5)
+NOTE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))

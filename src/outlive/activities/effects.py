@@ -1,0 +1,242 @@
+"""Every call of an agent's model or tool passes here: claimed, made, recorded, and only then acknowledged.
+
+A call that the ledger has as done is not made again, whoever asks: another attempt after a worker's death, or the same
+workflow after a reset. Failures are counted apart from deaths, so that a bug ends and a kill does not.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from traceback import format_tb
+from typing import Any
+
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_core import to_json
+from temporalio import activity, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    StartActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+from outlive.activities.pulse import Pulse
+from outlive.agents.current import CurrentCall, current_call
+from outlive.agents.options import ToolTreatment
+from outlive.contracts.events import EventKind, NewEvent
+from outlive.errors import ModelUnusable
+from outlive.ledger.effects import EffectClaim, EffectState, effect_key
+from outlive.ledger.ledger import Ledger
+from outlive.names import ORIGINAL_RUN_HEADER
+from outlive.streams.writing import StreamWriter
+
+AGENT_PREFIX = "agent__"
+MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__compact_messages")
+TOOL_SUFFIX = "__call_tool"
+UNFIT_ANSWER = "UnexpectedModelBehavior"
+UNFIT_ATTEMPTS = 3  # a server that sends garbage may do better the next time; one that always does is no outage
+LONGEST_PAUSE = 30.0  # seconds between two attempts at a call that fails
+REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
+DEEPEST_FRAMES = 3  # of a tool's traceback, kept in the ledger for its author
+SHOWN = 2_000  # characters of arguments and results in an event; the whole is in the history
+
+
+class EffectInterceptor(Interceptor):
+    """Puts the ledger between Temporal and the calls of agents; other activities pass untouched."""
+
+    def __init__(self, ledger: Ledger, streams: StreamWriter, pulse: Pulse) -> None:
+        self._ledger = ledger
+        self._streams = streams
+        self._pulse = pulse
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        """Return what stands before each activity."""
+        return _Inbound(next, self._ledger, self._streams, self._pulse)
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002
+        """Return what sends the id of the original run along: a reset changes the run id, effects must not double."""
+        return _WorkflowInbound
+
+
+class _WorkflowInbound(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_WorkflowOutbound(outbound))
+
+
+class _WorkflowOutbound(WorkflowOutboundInterceptor):
+    def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        original = Payload(data=workflow.info().original_execution_run_id.encode())
+        input.headers = {**input.headers, ORIGINAL_RUN_HEADER: original}
+        return super().start_activity(input)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """What an activity is about.
+
+    Attributes:
+        digest: Stands for the arguments that decide the result.
+        shown: What readers are told of it.
+    """
+
+    kind: str
+    name: str
+    digest: str
+    shown: dict[str, Any]
+    treatment: ToolTreatment | None = None
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(
+        self,
+        next: ActivityInboundInterceptor,  # noqa: A002
+        ledger: Ledger,
+        streams: StreamWriter,
+        pulse: Pulse,
+    ) -> None:
+        super().__init__(next)
+        self._ledger = ledger
+        self._streams = streams
+        self._pulse = pulse
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        info = activity.info()
+        if not info.activity_type.startswith(AGENT_PREFIX) or not info.workflow_id:
+            return await super().execute_activity(input)
+        subject = _subject(info.activity_type, input.args)
+        original = input.headers.get(ORIGINAL_RUN_HEADER)
+        run = original.data.decode() if original is not None else info.workflow_run_id or ""
+        place = (info.workflow_namespace or "", info.workflow_id, run, info.activity_id)
+        claim = EffectClaim(
+            effect_key=effect_key(*place, info.activity_type, subject.name, subject.digest),
+            workflow_id=info.workflow_id,
+            activity_id=info.activity_id,
+            kind=subject.kind,
+            name=subject.name,
+        )
+        record = await self._ledger.call(self._ledger.effects.claim, claim)
+        if record.state is EffectState.DONE:
+            return await _restored(record.result or b"", input.fn)
+        call = CurrentCall(
+            key=claim.effect_key, attempt=record.attempts, tell=self._teller(info.workflow_id, claim, record.attempts)
+        )
+        return await self._made(input, call, subject)
+
+    async def _made(self, input: ExecuteActivityInput, call: CurrentCall, subject: _Subject) -> Any:  # noqa: A002
+        _tell(call, subject, "started", subject.shown)
+        token = current_call.set(call)
+        limit = subject.treatment.timeout.total_seconds() if subject.treatment else None
+        try:
+            with self._pulse.watching(activity.info().task_token):
+                async with asyncio.timeout(limit):
+                    result = await super().execute_activity(input)
+        except Exception as error:  # noqa: BLE001 - whatever a tool raises is counted
+            said = f"no answer within {limit:g} s" if isinstance(error, TimeoutError) and limit else str(error)
+            told = f"{_kind(error)}: {said}\n{''.join(format_tb(error.__traceback__)[-DEEPEST_FRAMES:])}"
+            failures = await self._ledger.call(self._ledger.effects.fail, call.key, told)
+            verdict = _verdict(error, said, failures, subject)
+            again = None if verdict.non_retryable else (verdict.next_retry_delay or timedelta(0)).total_seconds()
+            _tell(call, subject, "failed", {"type": _kind(error), "message": said[:SHOWN], "retry_in": again})
+            raise verdict from None  # with its causes' tracebacks it would grow with each attempt
+        finally:
+            current_call.reset(token)
+        (payload,) = await activity.client().data_converter.encode([result])
+        await self._ledger.call(self._ledger.effects.finish, call.key, payload.SerializeToString(), call.facts)
+        _tell(call, subject, "ended", {**call.facts, **_shown_result(subject, result)})
+        return result
+
+    def _teller(self, stream: str, claim: EffectClaim, attempt: int) -> Callable[[EventKind, dict[str, Any]], None]:
+        def tell(kind: EventKind, data: dict[str, Any]) -> None:
+            self._streams.append(NewEvent(stream=stream, kind=kind, call=claim.effect_key, attempt=attempt, data=data))
+
+        return tell
+
+
+async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:
+    """Return a recorded result as the activity itself would have."""
+    payload = Payload.FromString(recorded)
+    (result,) = await activity.client().data_converter.decode([payload], [function.__annotations__["return"]])
+    return result
+
+
+def _subject(activity_type: str, arguments: Sequence[Any]) -> _Subject:
+    params = arguments[0] if arguments else None
+    if activity_type.endswith(MODEL_SUFFIXES):
+        messages = getattr(params, "messages", [])
+        digest = _digest([len(messages), messages[-1:], getattr(params, "model_id", None)])
+        name = activity_type.rpartition("__")[2]
+        return _Subject(kind="model", name=name, digest=digest, shown={"messages": len(messages)})
+    tool = getattr(params, "name", None)
+    if activity_type.endswith(TOOL_SUFFIX) and isinstance(tool, str):
+        given = getattr(params, "tool_args", {})
+        definition = getattr(params, "tool_def", None)
+        treatment = ToolTreatment.of(getattr(definition, "metadata", None))
+        shown = {"tool": tool, "args": _short(given)}
+        return _Subject(kind="tool", name=tool, digest=_digest(given), shown=shown, treatment=treatment)
+    return _Subject(kind="other", name=activity_type.rpartition("__")[2], digest="", shown={})
+
+
+def _tell(call: CurrentCall, subject: _Subject, what: str, data: dict[str, Any]) -> None:
+    if subject.kind == "model":
+        call.tell(EventKind(f"model_call_{what}"), data)
+    elif subject.kind == "tool":
+        call.tell(EventKind(f"tool_{what}"), {"tool": subject.name, **data})
+
+
+def _verdict(error: Exception, said: str, failures: int, subject: _Subject) -> ApplicationError:
+    """Return what Temporal is told of a failure: whether the call is made again, and when."""
+    policy = activity.info().retry_policy
+    final_types = (policy.non_retryable_error_types if policy else None) or []
+    kind = _kind(error)
+    is_final = kind in final_types or (isinstance(error, ApplicationError) and error.non_retryable)
+    is_final = is_final or _is_refused(error)
+    if subject.kind == "model" and kind == UNFIT_ANSWER:
+        is_final = failures >= UNFIT_ATTEMPTS
+    elif kind == ModelUnusable.__name__ or (subject.treatment and failures >= subject.treatment.attempts):
+        is_final = True
+    asked = error.next_retry_delay if isinstance(error, ApplicationError) else None
+    pause = asked or timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)))
+    details = error.details if isinstance(error, ApplicationError) else ()
+    reported = f"{kind} " if kind == UNFIT_ANSWER and not is_final else kind  # Temporal stops at the name alone
+    return ApplicationError(
+        said or kind,
+        *details,
+        type=reported,
+        non_retryable=is_final,
+        next_retry_delay=None if is_final else pause,
+        category=ApplicationErrorCategory.BENIGN,  # it is in the ledger and in the run's trace: not in the log as well
+    )
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether a provider refuses the request itself, so that making it again changes nothing."""
+    cause = error.__cause__ if isinstance(error, ApplicationError) else error
+    return isinstance(cause, ModelHTTPError) and cause.status_code in REFUSED
+
+
+def _kind(error: Exception) -> str:
+    return error.type or type(error).__name__ if isinstance(error, ApplicationError) else type(error).__name__
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(to_json(value, fallback=repr)).hexdigest()
+
+
+def _short(value: object) -> Any:
+    """Return a value for readers; one that is large as the beginning of its JSON."""
+    text = to_json(value, fallback=repr).decode()
+    return json.loads(text) if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _shown_result(subject: _Subject, result: object) -> dict[str, Any]:
+    if subject.kind != "tool":
+        return {}
+    return {"result": _short(getattr(result, "result", result))}

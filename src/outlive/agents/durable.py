@@ -1,0 +1,266 @@
+"""`Durable`: the one capability that makes a Pydantic AI agent outlive its process."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai import Agent, AgentRunResult, RunContext
+from pydantic_ai.capabilities.abstract import WrapRunHandler, WrapToolExecuteHandler
+from pydantic_ai.durable_exec.temporal import TemporalDurability
+from pydantic_ai.exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    ModelAuthenticationError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
+    ModelRetry,
+    RetryModelRequest,
+    SkipToolExecution,
+    ToolFailed,
+    ToolFailedError,
+    ToolRetryError,
+)
+from pydantic_ai.messages import ModelResponse, ToolCallPart
+from pydantic_ai.models import Model, ModelRequestContext
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, PreparedToolset
+from pydantic_ai.usage import UsageLimits
+from temporalio import activity, workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    is_cancelled_exception,
+)
+
+from outlive.agents.host import RunHost, run_host, turn_scope
+from outlive.agents.models import ServingModel, StandIn
+from outlive.agents.options import METADATA_KEY, ToolTreatment, activity_config
+from outlive.agents.outputs import usage_as_json
+from outlive.agents.services import DEFAULT_MODEL, services
+from outlive.contracts.agents import Choice
+from outlive.errors import AgentUndurable, ModelUnusable
+from outlive.workflows import policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_ai.models import ModelResolutionContext
+
+Runner = Callable[[RunContext[Any]], Awaitable[AgentRunResult[Any]]]
+"""Runs an agent durably on behalf of ``agent.run()`` outside of a workflow."""
+
+_CONTROL_FLOW = (
+    ApprovalRequired,
+    CallDeferred,
+    ModelRetry,
+    SkipToolExecution,
+    ToolFailed,
+    ToolFailedError,
+    ToolRetryError,
+)
+_HALTING = frozenset({401, 402, 403, 404})
+_HALTS = (ModelAuthenticationError, ModelNotFoundError, ModelQuotaExceededError)
+
+_undurable: ContextVar[bool] = ContextVar("outlive_undurable", default=False)
+_runners: dict[str, Runner] = {}
+
+
+@contextmanager
+def in_memory() -> "Iterator[None]":
+    """Let agents run in this process alone within the block, such as in a test: nothing outlives it then."""
+    token = _undurable.set(True)
+    try:
+        yield
+    finally:
+        _undurable.reset(token)
+
+
+def run_through(name: str, runner: Runner) -> None:
+    """Let ``agent.run()`` of an agent, called outside of a workflow, go through its app."""
+    _runners[name] = runner
+
+
+class Durable(TemporalDurability[Any]):
+    """Makes an agent durable: ``Agent(..., name="support", capabilities=[Durable()])``.
+
+    Model and tool calls become activities that are recorded and never made again once they are completed; the run
+    goes on elsewhere when its worker dies. It is Pydantic AI's own `TemporalDurability` with Outlive's defaults, and:
+    history that holds no conversation, tokens that can be followed, tools whose bugs end, models that halt a run
+    rather than fail it.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, Model[Any]] | None = None,
+        usage_limits: UsageLimits | None = None,
+        heartbeat_timeout: timedelta = policies.AGENT_CALL_HEARTBEAT_TIMEOUT,
+        on_halt: str = "park",
+    ) -> None:
+        """Say how the agent is to be made durable; nothing is bound yet.
+
+        Args:
+            models: Further model instances that runs may switch to, by name.
+            usage_limits: Limits of one turn; none by default, not even of requests.
+            heartbeat_timeout: Silence after which a worker that makes a call is taken for dead.
+            on_halt: What a model does to a run whose every call would fail (key refused, quota used up): ``park``
+                lets it wait until a person has mended it, ``fail`` fails the run.
+        """
+        super().__init__(
+            models=models,
+            activity_config={
+                "start_to_close_timeout": policies.AGENT_CALL_TIMEOUT,
+                "heartbeat_timeout": heartbeat_timeout,
+                "retry_policy": policies.AGENT_CALL_RETRIES,
+                "cancellation_type": workflow.ActivityCancellationType.TRY_CANCEL,
+            },
+        )
+        self.usage_limits = usage_limits or UsageLimits(request_limit=None)
+        self.on_halt = on_halt
+
+    def get_model(self) -> str | None:
+        """Stand in for an agent that has no model of its own: the settings of the worker decide."""
+        return DEFAULT_MODEL if self.agent is None or self.agent.model is None else None
+
+    async def resolve_model_id(self, ctx: "ModelResolutionContext[Any]", *, model_id: str) -> Model[Any] | None:
+        """Return the model of a name over the worker's shared connections, its own retries off."""
+        if (registered := await super().resolve_model_id(ctx, model_id=model_id)) is not None:
+            return registered
+        offered = services()
+        if not workflow.in_workflow():
+            return None if offered is None else offered.model(model_id)
+        try:
+            with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
+                return StandIn(model_id) if offered is None else offered.model(model_id)
+        except ModelUnusable:
+            return StandIn(model_id)  # the call itself, in its activity, says what is missing
+
+    def get_wrapper_model(self, model: Model[Any]) -> Model[Any] | None:
+        """Make calls under their keys, within their time, and tell their tokens."""
+        return ServingModel(model)
+
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any] | None:
+        """Take up the options of tools before they become activities."""
+        toolset.apply(_take_up_decorators)
+        prepared = PreparedToolset(toolset, _with_activity_options)
+        return super().get_wrapper_toolset(prepared) or prepared
+
+    async def before_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Take up what was said meanwhile, and continue as new where history has grown."""
+        host, scope = run_host(), turn_scope.get()
+        if host is not None and scope is not None and scope.owns(ctx.run_id):
+            for message in host.take_steering():
+                ctx.enqueue(str(message.content))
+            if host.wants_to_continue_as_new() and not ctx.pending_messages:
+                await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+        return await super().before_model_request(ctx, request_context)
+
+    async def on_model_request_error(
+        self,
+        ctx: RunContext[Any],  # noqa: ARG002
+        *,
+        request_context: ModelRequestContext,  # noqa: ARG002
+        error: Exception,
+    ) -> ModelResponse:
+        """Park where every further call would fail the same way, and go on once that is mended."""
+        host, reason = run_host(), _halt(error)
+        if host is None or reason is None or self.on_halt == "fail":
+            raise error
+        await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model")
+        raise RetryModelRequest
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],  # noqa: ARG002
+        *,
+        call: ToolCallPart,  # noqa: ARG002
+        tool_def: ToolDefinition,
+        args: dict[str, Any],
+        handler: WrapToolExecuteHandler,
+    ) -> Any:
+        """Tell the model of a tool that has failed for good, or ask a person what to do."""
+        host = run_host()
+        while True:
+            try:
+                return await handler(args)
+            except _CONTROL_FLOW:
+                raise
+            except Exception as error:  # a tool's own code may raise anything
+                if not workflow.in_workflow() or is_cancelled_exception(error):
+                    raise
+                if await self._gives_up(host, tool_def, error):
+                    raise ToolFailed(_tool_failure(tool_def.name, error)) from error
+
+    async def _gives_up(self, host: RunHost | None, tool_def: ToolDefinition, error: Exception) -> bool:
+        """Whether a call that failed for good stays failed; asks a person where the tool is declared so."""
+        if host is None or ToolTreatment.of(tool_def.metadata).on_failure != "park":
+            return True
+        reason = _tool_failure(tool_def.name, error)
+        choices = [Choice.RETRY, Choice.TELL, Choice.STOP]
+        return await host.ask(reason, choices=choices, subject=tool_def.name) != Choice.RETRY
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        """Run durably where ``agent.run()`` is called outside of a workflow too, or say that it cannot be."""
+        if workflow.in_workflow() or _undurable.get():
+            return await super().wrap_run(ctx, handler=handler)
+        if activity.in_activity() or self.name not in _runners:
+            where = "inside a tool" if activity.in_activity() else "outside of a workflow, and no app serves it"
+            raise AgentUndurable(
+                f"Agent {self.name!r} was called {where}: it would not run durably. Declare it in "
+                "`App(agents=[...])`, give it to another agent as `SubAgents([...])`, or say that it need not outlive "
+                "this process: `with outlive.in_memory(): ...`."
+            )
+        return await _runners[self.name](ctx)
+
+
+def durable_of(agent: Agent[Any, Any]) -> Durable | None:
+    """Return the capability of an agent that has it."""
+    found = TemporalDurability.from_agent(agent)
+    return found if isinstance(found, Durable) else None
+
+
+def _take_up_decorators(toolset: AbstractToolset[Any]) -> None:
+    if isinstance(toolset, FunctionToolset):
+        for tool in toolset.tools.values():
+            options = getattr(tool.function, "__outlive_tool__", None)
+            if options and METADATA_KEY not in (tool.metadata or {}):
+                tool.metadata = {**(tool.metadata or {}), **options}
+
+
+async def _with_activity_options(_: RunContext[Any], definitions: list[ToolDefinition]) -> list[ToolDefinition]:
+    return [_with_activity_config(definition) for definition in definitions]
+
+
+def _with_activity_config(definition: ToolDefinition) -> ToolDefinition:
+    metadata = definition.metadata or {}
+    config = activity_config(metadata)
+    if not config or "temporal" in metadata:
+        return definition
+    return replace(definition, metadata={**metadata, "temporal": config})
+
+
+def _halt(error: Exception) -> str | None:
+    """Return why a model halts the run; None for an error that only this call has."""
+    if isinstance(error, _HALTS) or (isinstance(error, ModelHTTPError) and error.status_code in _HALTING):
+        return f"The model refuses every call: {error}"
+    cause = error.cause if isinstance(error, ActivityError) else None
+    if isinstance(cause, ApplicationError) and cause.type == ModelUnusable.__name__:
+        return cause.message
+    return None
+
+
+def _tool_failure(name: str, error: Exception) -> str:
+    """Return what a model, or a person, reads of a tool that has failed."""
+    cause: BaseException = error
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
+    message = cause.message if isinstance(cause, ApplicationError) else str(cause)
+    return f"The tool {name!r} failed: {message}" if kind in message else f"The tool {name!r} failed: {kind}: {message}"

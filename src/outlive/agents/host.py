@@ -1,0 +1,63 @@
+"""What the hooks of an agent find in the workflow that runs it."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from temporalio import workflow
+
+from outlive.contracts.agents import AgentMessage, Choice
+from outlive.contracts.events import EventKind
+
+
+@runtime_checkable
+class RunHost(Protocol):
+    """The agent workflow, for the hooks of the agent that it runs."""
+
+    def take_steering(self) -> list[AgentMessage]:
+        """Return what was said to steer the turn since the last call."""
+        ...
+
+    def wants_to_continue_as_new(self) -> bool:
+        """Whether the run is to continue as new at the next opportunity."""
+        ...
+
+    async def continue_as_new(self, *, messages: list[Any], usage: dict[str, Any] | None) -> None:
+        """Go on in a new run of the workflow; never returns."""
+        ...
+
+    async def note(self, kind: EventKind, note_id: str, **data: Any) -> None:
+        """Tell the readers of the run of something."""
+        ...
+
+    async def ask(self, reason: str, *, choices: list[Choice], subject: str) -> str:
+        """Park until a person has chosen."""
+        ...
+
+
+@dataclass(kw_only=True)
+class TurnScope:
+    """The agent run that is a turn of its workflow, told from the runs of other agents inside it.
+
+    Attributes:
+        run_id: Pydantic AI's id of that run, once it is known.
+    """
+
+    run_id: str | None = None
+
+    def owns(self, run_id: str | None) -> bool:
+        """Whether a run is the turn itself: the first that asks."""
+        if self.run_id is None:
+            self.run_id = run_id
+        return self.run_id == run_id
+
+
+turn_scope: ContextVar[TurnScope | None] = ContextVar("outlive_turn_scope", default=None)
+
+
+def run_host() -> RunHost | None:
+    """Return the workflow that hosts this agent run; None outside, and in a workflow written by hand."""
+    if not workflow.in_workflow():
+        return None
+    instance = workflow.instance()
+    return instance if isinstance(instance, RunHost) else None

@@ -1,0 +1,146 @@
+"""The models of agents: one that serves calls in activities, and one that stands for it in workflow code."""
+
+import asyncio
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+)
+from pydantic_ai.models import Model, ModelRequestParameters, parse_model_id
+from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.profiles import ModelProfile
+from pydantic_ai.providers import infer_provider_class
+from pydantic_ai.settings import ModelSettings
+
+from outlive.agents.current import CurrentCall, current_call
+from outlive.agents.services import services
+from outlive.contracts.events import EventKind
+
+REQUIRES_END = "openai_chat_streaming_requires_finish_reason"
+
+
+class ServingModel(WrapperModel):
+    """Makes a model's call in an activity: under its key, within its time, its tokens told as they come."""
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Make one call, and leave what it came to in the current call's facts."""
+        call, offered = current_call.get(), services()
+        if call is None or offered is None:
+            return await self.wrapped.request(messages, model_settings, model_request_parameters)
+        asked = _with_key(model_settings, call.key)
+        async with asyncio.timeout(offered.settings.model_timeout):
+            if _can_stream(self.wrapped):
+                response = await self._streamed(call, messages, asked, model_request_parameters)
+            else:
+                response = await self.wrapped.request(messages, asked, model_request_parameters)
+        call.facts.update(
+            model=response.model_name,
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            usd_nanos=_price(response),
+            finish=response.finish_reason,
+        )
+        return response
+
+    async def _streamed(
+        self,
+        call: CurrentCall,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        async with self.wrapped.request_stream(messages, model_settings, parameters) as stream:
+            async for event in stream:
+                _tell(call, event)
+        return stream.get()
+
+
+class StandIn(Model[Any]):
+    """A model in workflow code, where none is ever called: its name and its profile are all that is wanted there."""
+
+    def __init__(self, name: str) -> None:
+        provider, model_name = parse_model_id(name)
+        super().__init__(profile=_profile(provider, model_name))
+        self._provider_name = provider or "outlive"
+        self._name = model_name
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+        return self._name
+
+    @property
+    def system(self) -> str:
+        """Name of the provider."""
+        return self._provider_name
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Refuse: calls are made by workers, in activities."""
+        raise NotImplementedError
+
+
+def _profile(provider: str | None, model_name: str) -> ModelProfile | None:
+    try:
+        return infer_provider_class(provider or "").model_profile(model_name)
+    except (ValueError, ImportError):
+        return None
+
+
+def _can_stream(model: Model[Any]) -> bool:
+    """Whether a stream of this model is known to say so when it was cut off; else it is asked for the whole answer."""
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    if isinstance(model, FunctionModel):
+        return model.stream_function is not None
+    if isinstance(model, OpenAIChatModel):
+        return bool(model.profile.get(REQUIRES_END))
+    return type(model).request_stream is not Model.request_stream
+
+
+def _with_key(settings: ModelSettings | None, key: str) -> ModelSettings:
+    asked = ModelSettings(**settings) if settings else ModelSettings()
+    asked["extra_headers"] = {"Idempotency-Key": key, **asked.get("extra_headers", {})}
+    return asked
+
+
+def _tell(call: CurrentCall, event: ModelResponseStreamEvent) -> None:
+    if isinstance(event, PartStartEvent):
+        if isinstance(event.part, TextPart) and event.part.content:
+            call.tell(EventKind.TEXT_DELTA, {"text": event.part.content})
+        elif isinstance(event.part, ThinkingPart) and event.part.content:
+            call.tell(EventKind.THINKING_DELTA, {"text": event.part.content})
+    elif isinstance(event, PartDeltaEvent):
+        if isinstance(event.delta, TextPartDelta):
+            call.tell(EventKind.TEXT_DELTA, {"text": event.delta.content_delta})
+        elif isinstance(event.delta, ThinkingPartDelta) and event.delta.content_delta:
+            call.tell(EventKind.THINKING_DELTA, {"text": event.delta.content_delta})
+
+
+def _price(response: ModelResponse) -> int | None:
+    """Return the price in billionths of a dollar; None where it is not known."""
+    offered = services()
+    if offered is None or not response.model_name or not response.provider_name:
+        return None
+    if response.provider_name == "offline":
+        return 0
+    return offered.prices.usd_nanos(response.usage, response.model_name, response.provider_name, response.provider_url)

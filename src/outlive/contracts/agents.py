@@ -1,0 +1,172 @@
+"""What the agent workflow, its activities and its callers say to each other.
+
+Fields named ``messages`` hold Pydantic AI's ``ModelMessage`` objects. The payload converter keeps them out of history:
+what crosses the wire is a reference to them, constant in size.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Choice(StrEnum):
+    """What can be decided of a run that is parked."""
+
+    RETRY = "retry"
+    TELL = "tell"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentMessage:
+    """Something that is said to an agent.
+
+    Attributes:
+        message_id: Makes saying it twice the same as saying it once.
+        content: Text, or a list of Pydantic AI user content as JSON.
+        steers: Whether it joins the turn that is being worked on, rather than beginning one of its own.
+    """
+
+    message_id: str
+    content: Any
+    steers: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentInput:
+    """Argument of the agent workflow: what is to be done, and, once continued as new, how far it has come.
+
+    Attributes:
+        agent: Name of the agent in the registry.
+        model: Model name that replaces the agent's own; None leaves it.
+        deps: The run's dependencies as JSON of the agent's ``deps_type``.
+        is_conversation: Whether further messages are waited for after a turn.
+        inbox: Messages that wait for a turn of their own.
+        steering: Messages that join the turn that is being worked on.
+        messages: The conversation so far.
+        turn: Number of the turn that is being worked on, or was last; the first is 1.
+        is_mid_turn: Whether that turn is to be gone on with.
+        usage: What the turns so far came to: JSON of Pydantic AI's ``RunUsage``.
+        known: Turn of each message that was said lately, by message id.
+        is_closing: Whether the conversation ends once nothing is left to be answered.
+        last_output: Output of the last turn that ended, as JSON.
+        continued: How often the workflow has continued as new.
+        events_per_run: After how many history events a run continues as new.
+    """
+
+    agent: str
+    model: str | None = None
+    deps: Any = None
+    is_conversation: bool = False
+    inbox: list[AgentMessage] = field(default_factory=list)
+    steering: list[AgentMessage] = field(default_factory=list)
+    messages: list[Any] = field(default_factory=list)
+    turn: int = 0
+    is_mid_turn: bool = False
+    usage: dict[str, Any] | None = None
+    known: dict[str, int] = field(default_factory=dict)
+    is_closing: bool = False
+    last_output: Any = None
+    continued: int = 0
+    events_per_run: int = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentOutcome:
+    """Result of the agent workflow.
+
+    Attributes:
+        output: Output of the last turn, as JSON of the agent's output type.
+        messages: The whole conversation.
+        usage: JSON of Pydantic AI's ``RunUsage``, sub-agents included.
+        turns: How many turns were worked on.
+    """
+
+    output: Any = None
+    messages: list[Any] = field(default_factory=list)
+    usage: dict[str, Any] | None = None
+    turns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One turn, as the workflow hands it to the agent.
+
+    Attributes:
+        content: What the user says; None goes on where the messages end.
+        messages: The conversation before it.
+    """
+
+    content: Any
+    messages: list[Any]
+    usage: dict[str, Any] | None = None
+    deps: Any = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnResult:
+    """What came of a turn."""
+
+    output: Any
+    messages: list[Any]
+    usage: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a parked run waits for.
+
+    Attributes:
+        question_id: What an answer names.
+        reason: One sentence for a person.
+        choices: What can be decided, the first being the usual one.
+        subject: What it is about: ``model``, or the name of a tool.
+    """
+
+    question_id: str
+    reason: str
+    choices: list[str]
+    subject: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """An answer to a question.
+
+    Attributes:
+        question_id: Which question; None answers all that are open.
+    """
+
+    choice: str
+    question_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """Where a run stands, as the workflow itself says.
+
+    Attributes:
+        state: ``working``, ``idle`` (a conversation that waits for a message) or ``parked``.
+        turn: Number of the turn that is being worked on, or was last.
+        waiting: Messages that wait for a turn of their own.
+    """
+
+    state: str
+    turn: int = 0
+    waiting: int = 0
+    questions: list[Question] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNote:
+    """Something about a run for its readers, written into the event log outside of history.
+
+    Attributes:
+        kind: One of ``outlive.contracts.events.EventKind``.
+        note_id: The same whenever the note is written again.
+    """
+
+    kind: str
+    note_id: str
+    data: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,41 @@
+"""What a worker needs to serve agents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
+
+from outlive import registry as served
+from outlive.activities.effects import EffectInterceptor
+from outlive.activities.pulse import Pulse
+from outlive.activities.runs import RunNotes
+from outlive.agents.services import offer
+from outlive.agents.serving import FAILURES, Served
+from outlive.engine.connection import connect
+from outlive.engine.home import Home
+from outlive.ledger.ledger import Ledger
+from outlive.registry import Registry
+from outlive.settings import Settings
+from outlive.streams.writing import StreamWriter
+from outlive.worker.parts import WorkerParts, workflow_runner
+from outlive.workflows.agent import AgentWorkflow
+
+
+@asynccontextmanager
+async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings) -> AsyncIterator[WorkerParts]:
+    """Prepare to serve an app's agents, for as long as the block runs."""
+    agents = list(registry.agents.values())
+    served.serve_agents([Served(agent) for agent in agents], failures=FAILURES)
+    async with (
+        StreamWriter(Home(settings.home).streams_db) as streams,
+        Pulse(lambda: connect(settings)) as pulse,
+        offer(settings, ledger, streams),
+    ):
+        yield WorkerParts(
+            workflow_runner=workflow_runner(),
+            workflows=[AgentWorkflow],
+            activities=[RunNotes(streams).note_run],
+            interceptors=[EffectInterceptor(ledger, streams, pulse)],
+            plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
+        )
+    served.serve_agents([])

@@ -1,0 +1,43 @@
+"""What a worker is put together from, besides what every worker serves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.worker import Interceptor, Plugin, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+PASSED_THROUGH = (
+    "outlive.agents",
+    "outlive.contracts",
+    "outlive.engine",
+    "outlive.errors",
+    "outlive.ledger",
+    "outlive.models",
+    "outlive.names",
+    "outlive.payloads",
+    "outlive.registry",
+    "outlive.settings",
+    "outlive.streams",
+)
+"""Modules of ours that workflow code sees as the process has them. Never `outlive.workflows`: the sandbox checks it."""
+
+
+def workflow_runner() -> WorkflowRunner:
+    """Return what runs workflows: the sandbox, our lower floors passed through it."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerParts:
+    """What is added to a worker."""
+
+    workflow_runner: WorkflowRunner
+    workflows: Sequence[type] = ()
+    activities: Sequence[Callable[..., Any]] = ()
+    interceptors: Sequence[Interceptor] = ()
+    plugins: Sequence[Plugin] = ()
+
+
+NO_AGENTS = WorkerParts(workflow_runner=workflow_runner())
+"""A worker of an app without agents."""
