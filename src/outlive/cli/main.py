@@ -19,7 +19,9 @@ COMMANDS = {
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),
     "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
+    "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
+    "show": ("outlive.cli.show", "Show a run: what was said, called, waited for and paid."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
 }
 EXIT_FAILED = 1
