@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from outlive.agents.compaction import Compaction as Compaction
     from outlive.agents.current import idempotency_key as idempotency_key
     from outlive.agents.current import progress as progress
     from outlive.agents.durable import Durable as Durable
@@ -34,6 +35,7 @@ _HOMES = {
     "BatchRequest": "outlive.client",
     "BatchStatus": "outlive.handles",
     "Client": "outlive.client",
+    "Compaction": "outlive.agents.compaction",
     "Conversation": "outlive.runs",
     "Document": "outlive.documents.document",
     "Durable": "outlive.agents.durable",
@@ -56,6 +58,7 @@ __all__ = [
     "BatchRequest",
     "BatchStatus",
     "Client",
+    "Compaction",
     "Conversation",
     "Document",
     "Durable",

@@ -108,6 +108,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.streams.aclose()
         await self.ledger.__aexit__(kind, error, trace)
 
     async def temporal(self) -> temporalio.client.Client:

@@ -215,16 +215,21 @@ class Conversation(RunHandle[OutputT]):
             RunFailed: If the turn failed; the conversation goes on.
             RunError: If the conversation has ended.
         """
-        return await self.reply(await self.say(content, message_id=message_id))
+        said_at = await self._client.streams.last_offset(self.workflow_id) or 0 if message_id is None else 0
+        return await self.reply(await self.say(content, message_id=message_id), from_=said_at)
 
-    async def reply(self, turn: int) -> OutputT:
+    async def reply(self, turn: int, *, from_: int = 0) -> OutputT:
         """Wait for the answer of a turn, also of one that has ended long ago.
+
+        Args:
+            turn: Its number, from `say`.
+            from_: Offset in the event log before which it did not end.
 
         Raises:
             RunFailed: If the turn failed.
             RunError: If the conversation ended before it.
         """
-        async for event in self.events():
+        async for event in self.events(from_=from_):
             if event.kind == EventKind.TURN_ENDED and event.data.get("turn") == turn:
                 if error := event.data.get("error"):
                     raise RunFailed(
