@@ -2,16 +2,19 @@
 
 import asyncio
 import datetime as dt
+import json
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from outlive.app import App
+from outlive.app import App, load_app
 from outlive.cli.references import required_app
 from outlive.engine.run_health import worker_problem
-from outlive.errors import EngineUnavailable, UsageError
+from outlive.errors import AppError, EngineUnavailable, UsageError
 from outlive.runs import Connection
 from outlive.settings import Settings
+from outlive.worker.sources import app_sources, syntax_fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,48 +23,56 @@ class AgentRequest:
 
     Attributes:
         reference: ``MODULE:APP`` of the app that declares it.
-        deps: A value of the agent's ``deps_type``, or None.
+        deps_json: Dependencies as JSON of the agent's ``deps_type``.
     """
 
     settings: Settings
     reference: str
-    app: App
     agent: str
     run_id: str
     model: str | None = None
-    deps: Any = None
+    deps_json: str | None = None
 
     @property
     def run(self) -> str:
         """The run as commands name it."""
         return f"{self.agent}/{self.run_id}"
 
+    def load(self) -> tuple[App, Any]:
+        """Import the app, which takes seconds; return it and the dependencies.
+
+        Raises:
+            AppError: If it cannot be imported, or declares no such agent.
+            UsageError: If the dependencies are none of this agent.
+        """
+        app = load_app(self.reference)
+        return app, _read_deps(app.registry.agent(self.agent), self.deps_json)
+
 
 def agent_request(
     agent: str, *, app: str | None, run_id: str | None, model: str | None, deps: str | None
 ) -> AgentRequest:
-    """Check all that can be checked before anything starts.
+    """Check all that can be checked without importing the app.
 
     Raises:
-        AppError: If there is no such app, or it declares no such agent.
+        AppError: If there is no such app, or its files are no valid Python.
         UsageError: If the id or the dependencies cannot be used.
     """
-    from outlive.app import load_app
-
     settings = Settings.load()
     if run_id is not None:
         _check_id(run_id)
+    if deps is not None:
+        _check_json(deps)
     reference = required_app(app, settings)
-    loaded = load_app(reference)
-    declared = loaded.registry.agent(agent)
+    if fault := syntax_fault(app_sources(reference, Path.cwd())):
+        raise AppError(f"The app {reference!r} cannot be imported: {fault}. Mend it there.")
     return AgentRequest(
         settings=settings,
         reference=reference,
-        app=loaded,
         agent=agent,
         run_id=run_id or new_run_id(),
         model=model,
-        deps=_read_deps(declared, deps),
+        deps_json=deps,
     )
 
 
@@ -73,6 +84,13 @@ def new_run_id() -> str:
 def _check_id(run_id: str) -> None:
     if not run_id.strip() or not run_id.isprintable():
         raise UsageError(f"{run_id!r} cannot be the id of a run. Give one such as `order-4711`.")
+
+
+def _check_json(text: str) -> None:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--deps is no JSON: {error}.") from error
 
 
 def _read_deps(agent: Any, text: str | None) -> Any:

@@ -49,10 +49,12 @@ async def _chat(request: "AgentRequest") -> int:
     again = shlex.join(["outlive", "chat", request.agent, "--id", request.run_id])
     with ending_on_signals(lambda: click.echo(f"\nThe conversation stays open: `{again}` goes on.", err=True)):
         async with (
-            Client(request.settings, app=request.app) as client,
+            Client(request.settings) as client,
             running_project(client, workers=1, app=request.reference) as project,
         ):
-            conversation = await _open(client, request)
+            with project.quiet():  # a worker of ours imports the same app at the same time, and fails like we do
+                client.app, deps = request.load()
+                conversation = await _open(client, request, deps)
             patience = STARTING_SECONDS if project.is_ours else TROUBLE_SECONDS
             session = ChatSession(client, conversation, patience=patience)
             code = await session.talk(sys.stdin.fileno(), is_terminal=sys.stdin.isatty())
@@ -61,7 +63,7 @@ async def _chat(request: "AgentRequest") -> int:
             return code
 
 
-async def _open(client: "Client", request: "AgentRequest") -> "Conversation[Any]":
+async def _open(client: "Client", request: "AgentRequest", deps: Any) -> "Conversation[Any]":
     """Return the conversation of an id; one that exists needs no model and dependencies named again."""
     from outlive.cli.run_following import STARTING_SECONDS, patiently
     from outlive.engine.run_health import run_exists
@@ -71,11 +73,9 @@ async def _open(client: "Client", request: "AgentRequest") -> "Conversation[Any]
     workflow_id = agent_workflow_id(request.agent, request.run_id)
 
     async def opened() -> "Conversation[Any]":
-        is_plain = request.model is None and request.deps is None
+        is_plain = request.model is None and deps is None
         if is_plain and await run_exists(await client.temporal(), workflow_id):
             return Conversation(client, workflow_id)
-        return await client.conversation(
-            request.agent, conversation_id=request.run_id, deps=request.deps, model=request.model
-        )
+        return await client.conversation(request.agent, conversation_id=request.run_id, deps=deps, model=request.model)
 
     return await patiently(opened, patience=STARTING_SECONDS)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,8 @@ class ChatSession:
         self._has_failed = False
         self._is_terminal = False
         self._has_input = True
+        self._is_closing = False
+        self._lines: deque[str] = deque()
 
     async def talk(self, descriptor: int, *, is_terminal: bool) -> int:
         """Talk until one side ends it; return the exit status.
@@ -111,16 +114,29 @@ class ChatSession:
             self._view.line_was_typed()
             if happening.line is None:
                 self._has_input = False
-            elif (status := await self._take(happening.line.strip())) is not None:
+            elif line := happening.line.strip():
+                self._lines.append(line)
+        while self._lines and self._may_take(self._lines[0]):
+            if (status := await self._take(self._lines.popleft())) is not None:
                 return status
         return self._leave() if self._may_leave() else None
 
+    def _may_take(self, line: str) -> bool:
+        """Whether it is a line's turn: a command waits for what was said before it; from a pipe, for its answer too."""
+        if not line.startswith("/") or (line == "/quit" and self._is_terminal):
+            return True
+        if self._is_terminal or self._open_questions:
+            return not self._unsent
+        return self._is_idle()
+
+    def _is_idle(self) -> bool:
+        return not self._unsent and self._answered >= self._due
+
     def _may_leave(self) -> bool:
         """Whether the input has ended, and everything said is answered or waits for a person."""
-        if self._has_input:
+        if self._has_input or self._is_closing or self._lines:
             return False
-        is_idle = not self._unsent and self._answered >= self._due
-        return self._is_terminal or is_idle or bool(self._open_questions)
+        return self._is_terminal or self._is_idle() or bool(self._open_questions)
 
     def _leave(self) -> int:
         if self._open_questions and not self._is_terminal:
@@ -135,9 +151,8 @@ class ChatSession:
 
     async def _take(self, line: str) -> int | None:
         if not line.startswith("/"):
-            if line:
-                self._unsent += 1
-                self._outbox.put_nowait(line)
+            self._unsent += 1
+            self._outbox.put_nowait(line)
         elif line == "/quit":
             return self._leave()
         elif line == "/cost":
@@ -153,8 +168,10 @@ class ChatSession:
         try:
             if command == "/close":
                 await patiently(self._conversation.close)
+                self._is_closing = True
             else:
                 await patiently(lambda: self._conversation.decide(command.removeprefix("/")))
+                self._open_questions.clear()
         except RunError as error:
             self._view.say(str(error), fg="yellow")
 
@@ -162,7 +179,7 @@ class ChatSession:
         """Say what was typed, in its order, however long the engine or a worker takes to hear it."""
         while True:
             line = await self._outbox.get()
-            was_idle = self._answered >= self._due
+            was_idle = self._answered >= self._due  # what is typed into a pause stands there already
             try:
                 turn = await self._say(line)
             except OutliveError as error:
@@ -219,7 +236,7 @@ class ChatSession:
             sys.stdout.flush()
 
     def _prompt_if_idle(self) -> None:
-        if self._is_terminal and not self._unsent and self._answered >= self._due:
+        if self._is_terminal and not self._is_closing and self._is_idle():
             self._view.prompt(PROMPT)
 
     async def _show_past(self) -> int:

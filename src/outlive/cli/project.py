@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import click
 from temporalio.service import RPCError
@@ -75,6 +75,7 @@ class Caretaker:
         self._home = Home(client.settings.home)
         self._worker_count = workers
         self._app = app
+        self._untold: list[Event] | None = None
         self._own: Supervisor | None = None
         self._running: asyncio.Task[None] | None = None
         self._retiring: list[asyncio.Task[None]] = []
@@ -121,6 +122,28 @@ class Caretaker:
         self._retire()
         await asyncio.gather(*self._retiring)
 
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep what happens to our engine and workers to ourselves for as long as the block runs, and tell it then.
+
+        Where the block fails, its error is what there is to say.
+        """
+        self._untold = []
+        try:
+            yield
+            untold, self._untold = self._untold, None
+            for event in untold:
+                self._tell(event)
+        except BaseException:
+            self._untold = []
+            raise
+
+    def _tell(self, event: Event) -> None:
+        if self._untold is not None:
+            self._untold.append(event)
+        elif line := line_for(event):
+            click.echo(line, err=True)
+
     def _retire(self) -> None:
         """Begin to stop what we run; workers drain more quickly where a new engine comes up meanwhile."""
         if self._running is not None:
@@ -137,7 +160,7 @@ class Caretaker:
             app=self._app,
             workers=self._worker_count,
             engine=self._has_engine,
-            on_event=_tell,
+            on_event=self._tell,
         )
         await supervisor.start()
         if not self._has_engine:  # its owner runs no workers, and has recorded none
@@ -192,8 +215,3 @@ def check_served(settings: Settings, app: str) -> None:
             f"The workers of this project serve {served or 'the built-in functions alone'}, not {app}. "
             "Stop what runs them first (`outlive engine status` says whose they are), or name their app with --app."
         )
-
-
-def _tell(event: Event) -> None:
-    if line := line_for(event):
-        click.echo(line, err=True)

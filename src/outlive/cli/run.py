@@ -54,8 +54,9 @@ async def _detach(request: "AgentRequest", prompt: str, *, as_json: bool) -> int
     from outlive.client import Client
 
     check_served(request.settings, request.reference)
-    async with Client(request.settings, app=request.app) as client:
-        handle = await _start(client, request, prompt)
+    app, deps = request.load()
+    async with Client(request.settings, app=app) as client:
+        handle = await _start(client, request, prompt, deps)
         problem = await said_worker_problem(client)
     if as_json:
         click.echo(json.dumps({"id": request.run, "workflow_id": handle.workflow_id, "state": "running"}))
@@ -88,19 +89,21 @@ async def _run(request: "AgentRequest", prompt: str, *, as_json: bool) -> int:
 
     with ending_on_signals(say_farewell):
         async with (
-            Client(request.settings, app=request.app) as client,
+            Client(request.settings) as client,
             running_project(client, workers=1, app=request.reference) as project,
         ):
-            handle = await _start(client, request, prompt)
+            with project.quiet():  # a worker of ours imports the same app at the same time, and fails like we do
+                client.app, deps = request.load()
+                handle = await _start(client, request, prompt, deps)
             started = True
             return await _follow(handle, request, project, as_json=as_json)
 
 
-async def _start(client: "Client", request: "AgentRequest", prompt: str) -> "RunHandle[Any]":
+async def _start(client: "Client", request: "AgentRequest", prompt: str, deps: Any) -> "RunHandle[Any]":
     from outlive.cli.run_following import STARTING_SECONDS, patiently
 
     return await patiently(
-        lambda: client.start_run(request.agent, prompt, run_id=request.run_id, deps=request.deps, model=request.model),
+        lambda: client.start_run(request.agent, prompt, run_id=request.run_id, deps=deps, model=request.model),
         patience=STARTING_SECONDS,
     )
 
@@ -175,4 +178,6 @@ def _same_command(request: "AgentRequest", prompt: str) -> str:
     words = ["outlive", "run", request.agent, prompt, "--id", request.run_id]
     if request.model is not None:
         words += ["--model", request.model]
-    return shlex.join(words) + (" --deps …" if request.deps is not None else "")
+    if request.deps_json is not None:
+        words += ["--deps", request.deps_json]
+    return shlex.join(words)
