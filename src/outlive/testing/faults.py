@@ -1,6 +1,6 @@
 """Deaths at a named moment: a worker process that kills itself with -9, exactly where it hurts.
 
-For tests that prove a batch whole whatever dies. The product's own code knows nothing of it: the moments are seen
+For tests that prove a batch, or an agent's run, whole whatever dies. The product's own code knows nothing of it: the moments are seen
 through Temporal's interceptors and SQLAlchemy's events::
 
     client = Fault(Moment.AFTER_COMMIT, occurrence=3).armed(await connect(settings))
@@ -30,6 +30,14 @@ class Moment(StrEnum):
     WINDOW_DONE = "window_done"  # all outcomes of a window are committed; its completion is not reported
     CONTINUE_AS_NEW = "continue_as_new"  # a workflow run asks to be continued, and the engine has not heard of it
     CONTINUED = "continued"  # the run that continues another one begins
+    CALL_SCHEDULED = "call_scheduled"  # an agent's run asks for a call, and the engine has not heard of it
+    CALL_CLAIMED = "call_claimed"  # a call of a model or tool is in the ledger as begun, and not made yet
+    CALL_RECORDED = "call_recorded"  # its result is in the ledger, and the engine has not heard of it
+    RUN_ENDING = "run_ending"  # a workflow has its result, and the engine has not heard of it
+
+
+AGENT_CALL = "agent__"
+"""How the activity types of models and tools begin; Pydantic AI names them."""
 
 
 def kill_this_process() -> NoReturn:
@@ -57,7 +65,10 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     def armed(self, client: temporalio.client.Client) -> temporalio.client.Client:
         """Return a client whose workers in this process die at the moment."""
         if self.moment in {Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT}:
-            _watch_commits(self)
+            _watch_commits(self, "outcomes", before=Moment.BEFORE_COMMIT, after=Moment.AFTER_COMMIT)
+            return client
+        if self.moment is Moment.CALL_CLAIMED:
+            _watch_commits(self, "effects", after=Moment.CALL_CLAIMED)
             return client
         config = client.config()
         config["interceptors"] = [*config["interceptors"], self]
@@ -75,8 +86,8 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self,
         next: temporalio.worker.ActivityInboundInterceptor,  # noqa: A002 - Temporal's own name
     ) -> temporalio.worker.ActivityInboundInterceptor:
-        """Watch windows."""
-        return _Windows(next, self)
+        """Watch windows and calls."""
+        return _Activities(next, self)
 
     def workflow_interceptor_class(
         self,
@@ -86,7 +97,7 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         return type("WatchedRuns", (_Runs,), {"fault": self})
 
 
-class _Windows(temporalio.worker.ActivityInboundInterceptor):
+class _Activities(temporalio.worker.ActivityInboundInterceptor):
     def __init__(self, next: temporalio.worker.ActivityInboundInterceptor, fault: Fault) -> None:  # noqa: A002
         super().__init__(next)
         self._fault = fault
@@ -98,6 +109,8 @@ class _Windows(temporalio.worker.ActivityInboundInterceptor):
         result = await super().execute_activity(input)
         if activity.info().activity_type == WORK_WINDOW:
             self._fault.reached(Moment.WINDOW_DONE)
+        elif activity.info().activity_type.startswith(AGENT_CALL):
+            self._fault.reached(Moment.CALL_RECORDED)
         return result
 
 
@@ -120,7 +133,9 @@ class _Runs(temporalio.worker.WorkflowInboundInterceptor):
     async def execute_workflow(self, input: temporalio.worker.ExecuteWorkflowInput) -> Any:  # noqa: A002
         if workflow.info().continued_run_id:
             self.fault.reached(Moment.CONTINUED)
-        return await super().execute_workflow(input)
+        result = await super().execute_workflow(input)
+        self.fault.reached(Moment.RUN_ENDING)
+        return result
 
 
 class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
@@ -128,28 +143,33 @@ class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
         super().__init__(next)
         self._fault = fault
 
+    def start_activity(self, input: temporalio.worker.StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        if input.activity.startswith(AGENT_CALL) and not workflow.unsafe.is_replaying():
+            self._fault.reached(Moment.CALL_SCHEDULED)
+        return super().start_activity(input)
+
     def continue_as_new(self, input: temporalio.worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002
         self._fault.reached(Moment.CONTINUE_AS_NEW)
         super().continue_as_new(input)
 
 
-_HOLDS_OUTCOMES = "outlive_holds_outcomes"
+_WATCHED = "outlive_watched_write"
 
 
-def _watch_commits(fault: Fault) -> None:
-    """Watch every commit of outcomes in this process."""
+def _watch_commits(fault: Fault, table: str, *, after: Moment, before: Moment | None = None) -> None:
+    """Watch every commit in this process that holds new rows of a table."""
 
     def executed(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        if "INSERT INTO outcomes" in statement:
-            connection.info[_HOLDS_OUTCOMES] = True
+        if f"INSERT INTO {table} " in statement:
+            connection.info[_WATCHED] = True
 
     def committing(connection: Connection) -> None:
-        if connection.info.get(_HOLDS_OUTCOMES):
-            fault.reached(Moment.BEFORE_COMMIT)
+        if before is not None and connection.info.get(_WATCHED):
+            fault.reached(before)
 
     def returned(_driver_connection: object, record: Any) -> None:
-        if record.info.pop(_HOLDS_OUTCOMES, False):
-            fault.reached(Moment.AFTER_COMMIT)
+        if record.info.pop(_WATCHED, False):
+            fault.reached(after)
 
     event.listen(Engine, "after_cursor_execute", executed)
     event.listen(Engine, "commit", committing)

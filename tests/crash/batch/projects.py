@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import multiprocessing
-import os
-import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from crash.batch.apps import app as crash_app
+from crash.workers import WorkerProcess, fork_worker
 from engines import until
 from outlive.app import App
 from outlive.client import BatchRequest, Client
@@ -28,16 +26,12 @@ from outlive.settings import Settings
 from outlive.testing.faults import Fault
 from outlive.testing.model_server import ModelServer
 from outlive.worker.children import worker_environment
-from outlive.worker.process import serve, stop_on_signals
+from outlive.worker.process import serve
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
+APP = "crash.batch.apps:app"
 MODEL = "openai:counting"
 QUICK_HEARTBEAT = 3.0  # seconds of silence until a killed worker's window goes on; the policy's 8 would be all waiting
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(  # imported once, in a process without threads: a worker is there in 50 ms, not in 5 s
-    ["outlive.worker.process", "outlive.models.exchange", "outlive.models.catalog", "outlive.testing.faults", "pytest"]
-)
 
 
 class CountingModel(ModelServer):
@@ -124,39 +118,6 @@ def source_of(contents: Iterable[str], description: str = "some texts") -> Sourc
     return Source(description, lambda: iter(entries))
 
 
-class WorkerProcess:
-    """A real worker process, forked from one that has everything imported already."""
-
-    def __init__(self, process: Any, log: Path) -> None:
-        self._process = process
-        self.pid: int = process.pid
-        self.log = log
-
-    async def death(self, *, deadline: float = 60.0) -> int:
-        """Wait until it has ended; its exit status, negative for the signal that killed it."""
-        await asyncio.to_thread(self._process.join, deadline)
-        status = self._process.exitcode
-        assert status is not None, f"worker {self.pid} lives on:\n{self.log.read_text()[-3000:]}"
-        return int(status)
-
-    async def kill(self) -> None:
-        """Kill it with -9 and wait until it is gone."""
-        os.kill(self.pid, signal.SIGKILL)
-        await self.death()
-
-    async def terminate(self) -> int:
-        """Ask it to stop, and return its exit status."""
-        os.kill(self.pid, signal.SIGTERM)
-        return await self.death()
-
-    def end(self) -> None:
-        """Leave nothing running."""
-        if self._process.is_alive():
-            self._process.kill()
-        self._process.join()
-        self._process.close()
-
-
 class Project:
     """See the module."""
 
@@ -224,11 +185,9 @@ class Project:
     def start_worker(self, fault: Fault | None = None, *, settings: Settings | None = None) -> WorkerProcess:
         """Start a worker process, with a death in it or none."""
         log = self.log_folder / f"worker-{self.settings.task_queue}-{len(self._workers)}.log"
-        target = (settings or self.settings, self.environment, fault, log)
-        process = _FORKS.Process(target=_work, args=target, daemon=True)
-        process.start()
-        self._workers.append(WorkerProcess(process, log))
-        return self._workers[-1]
+        worker = fork_worker(APP, settings or self.settings, self.environment, log=log, fault=fault)
+        self._workers.append(worker)
+        return worker
 
     @contextlib.asynccontextmanager
     async def serving(self, app: App | None = None, settings: Settings | None = None) -> AsyncIterator[asyncio.Event]:
@@ -265,23 +224,6 @@ class Project:
         """End every worker process that is left."""
         for worker in self._workers:
             worker.end()
-
-
-def _work(settings: Settings, environment: dict[str, str], fault: Fault | None, log: Path) -> None:
-    """Be a worker process: what ``python -m outlive.worker`` does, with a death in it."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.environ.clear()  # what it was forked from has the environment of whichever test came first
-    os.environ.update(environment)
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        client = await connect(settings)
-        await serve(fault.armed(client) if fault else client, crash_app, settings, stop)
-
-    asyncio.run(run())
 
 
 @contextlib.asynccontextmanager
