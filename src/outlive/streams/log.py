@@ -1,0 +1,165 @@
+"""Reading the event log: a page of a stream, or the stream as it grows."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
+
+from outlive.contracts.events import RunEvent
+from outlive.errors import LedgerError
+from outlive.streams.following import Poller
+from outlive.streams.reading import CommitWatch, Page, prune, read_page
+from outlive.streams.schema import open_streams
+
+EVENTS_PER_PAGE = 500
+THREADS = 2  # one looks for news while the other reads
+
+T = TypeVar("T")
+
+
+class StreamLog:
+    """The event log for its readers: any number of processes, each with any number of followers.
+
+    Making one touches nothing. The file need not exist yet: it is opened once a writer has made it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine: Engine | None = None
+        self._watch: CommitWatch | None = None
+        self._poller = Poller(self._look)
+        self._threads: ThreadPoolExecutor | None = None
+        self._opening = threading.RLock()
+
+    async def __aenter__(self) -> Self:
+        """Do nothing yet: the file is opened when it is first read."""
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the file. Reading again opens it again."""
+        await self._poller.aclose()
+        if self._threads is not None:
+            await self._call(self._close)
+            self._threads.shutdown(wait=False)
+            self._threads = None
+
+    async def read(self, stream: str, from_: int = 0, limit: int = 1000) -> list[RunEvent]:
+        """Return up to ``limit`` events of a stream from an offset on; none where it has none (yet).
+
+        Raises:
+            LedgerError: If the file cannot be read.
+        """
+        return (await self._call(self._page, stream, from_, limit)).events
+
+    async def last_offset(self, stream: str) -> int | None:
+        """Return the offset of the last event of a stream, or None where it has no event (yet).
+
+        Raises:
+            LedgerError: If the file cannot be read.
+        """
+        page = await self._call(self._page, stream, 0, 0)
+        return page.next_offset - 1 if page.next_offset else None
+
+    async def follow(
+        self, stream: str, from_: int = 0, until: "asyncio.Future[Any] | None" = None
+    ) -> AsyncIterator[RunEvent]:
+        """Yield the events of a stream from an offset on, and further ones as they come, each once and in order.
+
+        The stream need not have begun, and its writers may die and come again. A reader that goes on after its own
+        death passes the last offset that it saw, plus 1.
+
+        A stream that was pruned and has begun again is shorter than ``from_``: it is yielded from 0.
+
+        Args:
+            until: Once it is done, what there is by then is still yielded, and no more is waited for. None ends where
+                the last event of the stream is the end of the run.
+
+        Raises:
+            LedgerError: If the file cannot be read.
+        """
+        with self._poller.following(stream, from_) as follower:
+            if until is not None:
+                until.add_done_callback(follower.wake)
+            try:
+                while True:
+                    follower.has_read()
+                    is_last_look = until is not None and until.done()
+                    page = await self._call(self._page, stream, follower.position, EVENTS_PER_PAGE)
+                    for event in page.events:
+                        follower.position = event.offset + 1
+                        yield event
+                    if 0 < page.next_offset < follower.position:
+                        follower.position = 0
+                    elif follower.position >= page.next_offset:
+                        if is_last_look or (until is None and page.has_ended):
+                            return
+                        await follower.news()
+            finally:
+                if until is not None:
+                    until.remove_done_callback(follower.wake)
+
+    async def prune(self, before: float, *, only_ended: bool = False) -> int:
+        """Remove the streams whose last event is older than a time, and return how many.
+
+        The offsets of a stream never restart while it is there. One that was removed and begins again counts from 0.
+        The file does not get smaller: later events take the room.
+
+        Args:
+            before: Seconds since the epoch.
+            only_ended: Keep the streams of runs that have not ended: some wait for weeks.
+
+        Raises:
+            LedgerError: If the file cannot be written.
+        """
+        return await self._call(self._prune, before, only_ended)
+
+    async def _look(self, names: Iterable[str]) -> dict[str, int] | None:
+        return await self._call(self._watched, frozenset(names))
+
+    async def _call(self, read: Callable[..., T], *arguments: Any) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, read, *arguments)
+        except DatabaseError as error:
+            raise LedgerError(f"The event log {str(self.path)!r} refused: {error.orig}.") from error
+
+    def _opened(self) -> Engine | None:
+        with self._opening:
+            if self._engine is None and self.path.exists():
+                self._engine = open_streams(self.path)
+            return self._engine
+
+    def _page(self, stream: str, first: int, limit: int) -> Page:
+        engine = self._opened()
+        return Page(events=[]) if engine is None else read_page(engine, stream, first, limit)
+
+    def _watched(self, names: frozenset[str]) -> dict[str, int] | None:
+        with self._opening:
+            if self._watch is None:
+                engine = self._opened()
+                if engine is None:
+                    return None
+                self._watch = CommitWatch(engine)
+            watch = self._watch
+        return watch.look(names)
+
+    def _prune(self, before: float, only_ended: bool) -> int:
+        engine = self._opened()
+        return 0 if engine is None else prune(engine, before, only_ended=only_ended)
+
+    def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None

@@ -1,0 +1,104 @@
+"""Reads of the event log, and what is removed from it. Synchronous: callers on an event loop go through `StreamLog`."""
+
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, select
+
+from outlive.contracts.events import RunEvent
+from outlive.streams.schema import events, in_chunks, streams
+
+STREAMS_PER_TRANSACTION = 20  # writers wait meanwhile: some milliseconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some events of a stream, and where the stream stood as they were read.
+
+    Attributes:
+        next_offset: The offset that its next event will have; 0 where it has no events.
+        has_ended: Whether its last event is the end of the run.
+    """
+
+    events: list[RunEvent]
+    next_offset: int = 0
+    has_ended: bool = False
+
+
+def read_page(engine: Engine, stream: str, first: int, limit: int) -> Page:
+    """Return up to ``limit`` events of a stream from an offset on."""
+    with engine.begin() as connection:
+        found = connection.execute(select(streams).where(streams.c.name == stream)).first()
+        if found is None:
+            return Page(events=[])
+        query = select(events).where(events.c.stream == found.number, events.c.offset >= first)
+        rows = connection.execute(query.order_by(events.c.offset).limit(limit))
+        return Page(events=[_event(stream, row) for row in rows], next_offset=found.next_offset, has_ended=found.ended)
+
+
+def next_offsets(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the offset that the next event of each stream will have; a stream without events is left out."""
+    found: dict[str, int] = {}
+    for some in in_chunks(list(names)):
+        query = select(streams.c.name, streams.c.next_offset).where(streams.c.name.in_(some))
+        found.update((row.name, row.next_offset) for row in connection.execute(query))
+    return found
+
+
+class CommitWatch:
+    """Tells, over a connection of its own, whether anybody has committed since it last looked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.connect()
+        self._version: int | None = None
+        self._names: frozenset[str] = frozenset()
+        self._lock = threading.Lock()  # a look that nobody waits for any more may still be going on
+
+    def look(self, names: frozenset[str]) -> dict[str, int] | None:
+        """Return the next offset of each stream that has events.
+
+        None where nothing was committed since the last look, and that look was at these streams too.
+        """
+        with self._lock, self._connection.begin():
+            version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            if version == self._version and names <= self._names:
+                return None
+            self._version, self._names = version, names
+            return next_offsets(self._connection, names)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            self._connection.close()
+
+
+def prune(engine: Engine, before: float, *, only_ended: bool) -> int:
+    """Remove the streams whose last event is older than a time; returns how many."""
+    old: ColumnElement[bool] = streams.c.last_at < before
+    if only_ended:
+        old = and_(old, streams.c.ended)
+    removed, last = 0, -1
+    while True:
+        with engine.execution_options(outlive_writes=True).begin() as connection:
+            query = select(streams.c.number).where(old, streams.c.number > last).order_by(streams.c.number)
+            numbers = list(connection.execute(query.limit(STREAMS_PER_TRANSACTION)).scalars())
+            if not numbers:
+                return removed
+            connection.execute(delete(events).where(events.c.stream.in_(numbers)))
+            connection.execute(delete(streams).where(streams.c.number.in_(numbers)))
+        removed += len(numbers)
+        last = numbers[-1]
+
+
+def _event(stream: str, row: Row[tuple[object, ...]]) -> RunEvent:
+    return RunEvent(
+        stream=stream,
+        offset=row.offset,
+        at=row.at,
+        kind=row.kind,
+        call=row.call,
+        attempt=row.attempt,
+        data=json.loads(row.data),
+    )
