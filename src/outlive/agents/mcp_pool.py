@@ -14,9 +14,11 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from fastmcp.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp.types import CONNECTION_CLOSED, METHOD_NOT_FOUND
 from pydantic_ai import Agent, RunContext
+from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.mcp import CallToolFunc, MCPToolset, ProcessToolCallback, ToolResult
 from pydantic_ai.toolsets import AbstractToolset, WrapperToolset
 
@@ -26,6 +28,7 @@ IDLE = timedelta(minutes=10)  # a server that an agent needs once a day is not k
 _ALIVE_SECONDS = 2.0  # a server that does not answer a ping in this time is busy: only a broken session says so at once
 _LEAVE_SECONDS = 2.0  # calls in a broken session fail at once; nobody waits longer for them to notice
 _OPERATIONS = ("get_tools", "get_instructions", "call_tool")
+_ANSWERS = (ModelRetry, ToolFailed, ToolError)
 _SECRET = re.compile(r"(?i)(key|token|secret|password|auth)")
 _LONGEST_COMMAND = 200  # characters of a command in a message
 
@@ -217,15 +220,16 @@ class _KeptSession:
         try:
             async with AsyncExitStack() as stack:
                 await stack.enter_async_context(self._toolset)
-                self._is_template = not self._toolset.is_running
-                if not self._is_template:
+                self._is_template = not self._toolset.is_running  # each run connects with a copy of its own
+                if self._is_template:
+                    opened.set_result(None)
+                else:
                     await self._stay(stack, opened, closing)
-        except Exception as error:  # a server may fail in any way, also while it is being left
+        except Exception as error:  # noqa: BLE001 - a server may fail in any way, also while it is being left
             if not opened.done():
                 opened.set_exception(self._unavailable(error))
         finally:
-            if not opened.done():
-                opened.set_result(None)
+            opened.cancel()  # of no effect but where this task itself was cancelled before the session was open
 
     async def _stay(self, stack: AsyncExitStack, opened: "asyncio.Future[None]", closing: asyncio.Event) -> None:
         client = self._toolset.client
@@ -233,7 +237,7 @@ class _KeptSession:
         opened.set_result(None)
         await self._until_closed_or_idle(closing)
         with suppress(Exception):  # raises what the session died of
-            await client.close()
+            await client.close()  # type: ignore[no-untyped-call]
         with suppress(Exception):
             await client.transport.close()  # the process of a stdio server would live on otherwise
 
@@ -266,25 +270,28 @@ class _KeptSession:
             ctx: RunContext[Any], call_tool: CallToolFunc, name: str, arguments: dict[str, Any]
         ) -> ToolResult:
             async def call(name: str, args: dict[str, Any], *, metadata: dict[str, Any] | None = None) -> ToolResult:
+                session = self._closing
                 try:
                     return await call_tool(name, args, metadata=metadata)
                 except Exception as error:
-                    if not await self._is_lost(error):
+                    if not await self._is_lost(error, session):
                         raise
-                    self._is_broken = True
+                    self._is_broken = self._is_broken or self._closing is session
                     raise self._lost(name) from error
 
             return await (call(name, arguments) if hook is None else hook(ctx, call, name, arguments))
 
         return process
 
-    async def _is_lost(self, error: Exception) -> bool:
+    async def _is_lost(self, error: Exception, session: asyncio.Event) -> bool:
         """Whether a call failed with its session, rather than by an answer of the server."""
-        cause = error if isinstance(error, MCPError) else error.__cause__
+        cause = error.__cause__
+        if isinstance(error, _ANSWERS) and (cause is None or isinstance(cause, ToolError)):
+            return False
+        cause = error if isinstance(error, MCPError) else cause
         if isinstance(cause, MCPError) and cause.code == CONNECTION_CLOSED:
             return True
-        is_answer = cause is not None and not isinstance(cause, MCPError)
-        return not is_answer and not await self._is_alive()
+        return self._closing is not session or not await self._is_alive()
 
     # -- messages
 
