@@ -7,7 +7,8 @@ workflow after a reset. Failures are counted apart from deaths, so that a bug en
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from traceback import format_tb
@@ -30,6 +31,7 @@ from temporalio.worker import (
 
 from outlive.activities.pulse import Pulse
 from outlive.agents.current import CurrentCall, current_call
+from outlive.agents.mcp_pool import McpPool
 from outlive.agents.options import ToolTreatment
 from outlive.contracts.events import EventKind, NewEvent
 from outlive.errors import ModelUnusable
@@ -41,6 +43,7 @@ from outlive.streams.writing import StreamWriter
 AGENT_PREFIX = "agent__"
 MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__compact_messages")
 TOOL_SUFFIX = "__call_tool"
+BEAT_SECONDS = 1.0
 UNFIT_ANSWER = "UnexpectedModelBehavior"
 UNFIT_ATTEMPTS = 3  # a server that sends garbage may do better the next time; one that always does is no outage
 LONGEST_PAUSE = 30.0  # seconds between two attempts at a call that fails
@@ -49,17 +52,25 @@ DEEPEST_FRAMES = 3  # of a tool's traceback, kept in the ledger for its author
 SHOWN = 2_000  # characters of arguments and results in an event; the whole is in the history
 
 
+@dataclass(frozen=True, kw_only=True)
+class CallSurroundings:
+    """What every call is made with: where it is recorded and told, what keeps it alive, its MCP sessions."""
+
+    ledger: Ledger
+    streams: StreamWriter
+    pulse: Pulse
+    mcp: McpPool
+
+
 class EffectInterceptor(Interceptor):
     """Puts the ledger between Temporal and the calls of agents; other activities pass untouched."""
 
-    def __init__(self, ledger: Ledger, streams: StreamWriter, pulse: Pulse) -> None:
-        self._ledger = ledger
-        self._streams = streams
-        self._pulse = pulse
+    def __init__(self, around: "CallSurroundings") -> None:
+        self._around = around
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """Return what stands before each activity."""
-        return _Inbound(next, self._ledger, self._streams, self._pulse)
+        return _Inbound(next, self._around)
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002
         """Return what sends the id of the original run along: a reset changes the run id, effects must not double."""
@@ -95,17 +106,10 @@ class _Subject:
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(
-        self,
-        next: ActivityInboundInterceptor,  # noqa: A002
-        ledger: Ledger,
-        streams: StreamWriter,
-        pulse: Pulse,
-    ) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, around: "CallSurroundings") -> None:  # noqa: A002
         super().__init__(next)
-        self._ledger = ledger
-        self._streams = streams
-        self._pulse = pulse
+        self._around = around
+        self._ledger = around.ledger
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         info = activity.info()
@@ -135,9 +139,8 @@ class _Inbound(ActivityInboundInterceptor):
         token = current_call.set(call)
         limit = subject.treatment.timeout.total_seconds() if subject.treatment else None
         try:
-            with self._pulse.watching(activity.info().task_token):
-                async with asyncio.timeout(limit):
-                    result = await super().execute_activity(input)
+            async with self._kept_alive(), asyncio.timeout(limit):
+                result = await super().execute_activity(input)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is counted
             said = f"no answer within {limit:g} s" if isinstance(error, TimeoutError) and limit else str(error)
             told = f"{_kind(error)}: {said}\n{''.join(format_tb(error.__traceback__)[-DEEPEST_FRAMES:])}"
@@ -153,11 +156,30 @@ class _Inbound(ActivityInboundInterceptor):
         _tell(call, subject, "ended", {**call.facts, **_shown_result(subject, result)})
         return result
 
+    @asynccontextmanager
+    async def _kept_alive(self) -> AsyncIterator[None]:
+        """Beat, and hold the session of the MCP server that is asked: opening one may take long."""
+        info = activity.info()
+        beating = asyncio.create_task(_beat())
+        try:
+            with self._around.pulse.watching(info.task_token):
+                async with self._around.mcp.serving(info.activity_type):
+                    yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
     def _teller(self, stream: str, claim: EffectClaim, attempt: int) -> Callable[[EventKind, dict[str, Any]], None]:
         def tell(kind: EventKind, data: dict[str, Any]) -> None:
-            self._streams.append(NewEvent(stream=stream, kind=kind, call=claim.effect_key, attempt=attempt, data=data))
+            self._around.streams.append(NewEvent(stream=stream, kind=kind, call=claim.effect_key, attempt=attempt, data=data))
 
         return tell
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:

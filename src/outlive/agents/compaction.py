@@ -95,7 +95,7 @@ class Compaction(AbstractCapability[Any]):
 
 
 def _cut(messages: list[ModelMessage], keep: int) -> int | None:
-    """Return where the kept part begins, never between a tool call and its result; None where nothing is to be gained."""
+    """Return where the kept part begins, never between a tool call and its result; None where none does."""
     for place in range(max(len(messages) - keep, 0), 1, -1):
         if isinstance(messages[place], ModelResponse) or _is_user(messages[place]):
             return place

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
 
 from outlive import registry as served
-from outlive.activities.effects import EffectInterceptor
+from outlive.activities.effects import CallSurroundings, EffectInterceptor
 from outlive.activities.pulse import Pulse
 from outlive.activities.runs import RunNotes
+from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import offer
 from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
@@ -29,13 +30,15 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
     async with (
         StreamWriter(Home(settings.home).streams_db) as streams,
         Pulse(lambda: connect(settings)) as pulse,
+        McpPool(agents) as mcp,
         offer(settings, ledger, streams),
     ):
+        around = CallSurroundings(ledger=ledger, streams=streams, pulse=pulse, mcp=mcp)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
             activities=[RunNotes(streams).note_run],
-            interceptors=[EffectInterceptor(ledger, streams, pulse)],
+            interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
         )
     served.serve_agents([])
