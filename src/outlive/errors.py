@@ -18,6 +18,9 @@
     │   ├── EngineOwned           another process owns this project's `.outlive/`
     │   └── EngineFailed          the engine did not start, or its file cannot be used
     ├── LedgerError               the ledger cannot be read or written
+    ├── PayloadError              what is kept beside the histories cannot be stored or read
+    │   ├── PayloadMissing        a history refers to something that the payload store does not have
+    │   └── PayloadTooLarge       a value is too large for any run to carry
     └── DocumentError             one document has no result; its cause and reason become its outcome
         └── CallError             … because of the model
             ├── CallRejected      the provider refuses this request: never tried again
@@ -29,6 +32,7 @@
 Attributes carry the values; messages say what happened and then what to do.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 
@@ -104,6 +108,45 @@ class EngineFailed(EngineError):
 
 class LedgerError(OutliveError):
     """The ledger cannot be read or written."""
+
+
+class PayloadError(OutliveError):
+    """What is kept beside the histories, because it is large, cannot be stored or read."""
+
+
+class PayloadMissing(PayloadError):
+    """A history refers to contents that the payload store does not have.
+
+    Attributes:
+        digests: Which ones.
+    """
+
+    def __init__(self, digests: Sequence[bytes], location: str) -> None:
+        first = digests[0].hex()
+        more = f" and {len(digests) - 1} more" if len(digests) > 1 else ""
+        super().__init__(
+            f"The payload store {location!r} does not have {first!r}{more}: a run refers to contents that were stored "
+            "elsewhere, removed or lost. Point OUTLIVE_HOME or OUTLIVE_PAYLOADS at the store that the run was started "
+            "with, or restore it from a backup; the run then goes on."
+        )
+        self.digests = digests
+
+
+class PayloadTooLarge(PayloadError):
+    """A value is too large for any run to carry.
+
+    Attributes:
+        size: In bytes, as encoded.
+        limit: The largest size that is taken, in bytes.
+    """
+
+    def __init__(self, what: str, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} has {size:,} bytes as encoded; at most {limit:,} can be carried. "
+            "Write it to a file or an object store, and pass its address."
+        )
+        self.size = size
+        self.limit = limit
 
 
 class DocumentError(OutliveError):

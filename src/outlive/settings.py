@@ -29,6 +29,12 @@ class Settings:
         str, "How the embedded engine syncs its file: full, or normal (faster; a power cut may lose the last second)."
     ] = "full"
     retention_days: Annotated[int, "How many days the embedded engine keeps finished runs."] = 90
+    payloads: Annotated[
+        str,
+        "Where large values are kept: empty for the state folder, or s3://, gs://, az:// or file:// with a bucket or "
+        "folder that this project's namespace shares with no other.",
+    ] = ""
+    payload_grace_days: Annotated[int, "How many days an unused large value is kept before it may be removed."] = 7
     task_queue: Annotated[str, "Temporal task queue that clients and workers of this project share."] = (
         DEFAULT_TASK_QUEUE
     )
@@ -87,6 +93,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "ui_port": (0, 65_535),
     "retention_days": (1, 36_500),
+    "payload_grace_days": (2, 36_500),  # uses are noted once a day
     "drain_timeout": (0, 86_400),
     "model_timeout": (0.1, 86_400),
     "model_attempts": (1, math.inf),

@@ -11,14 +11,15 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from outlive.engine.connection import data_converter
+from outlive.settings import Settings
 from outlive.workflows.batch import BatchWorkflow
 
 HISTORIES = {path.stem: path.read_text() for path in sorted(Path(__file__).parent.glob("*.json"))}
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-async def test_a_recorded_history_replays(name: str):
-    replayer = Replayer(workflows=[BatchWorkflow], data_converter=data_converter())
+async def test_a_recorded_history_replays(name: str, tmp_path: Path):
+    replayer = Replayer(workflows=[BatchWorkflow], data_converter=data_converter(Settings(home=tmp_path)))
 
     await replayer.replay_workflow(WorkflowHistory.from_json(name, HISTORIES[name]))
 

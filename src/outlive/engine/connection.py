@@ -12,14 +12,16 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
+from outlive.engine.codec import OutliveCodec
+from outlive.engine.converter import converter_for, notice_pydantic_ai
 from outlive.engine.home import Home
 from outlive.errors import EngineUnavailable, SettingError
+from outlive.payloads.vault import vault_of
 from outlive.settings import Settings, process_environment
 
 T = TypeVar("T")
@@ -91,14 +93,14 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         SettingError: Where the configuration names a cluster in a way that cannot be read.
     """
     if cluster := read_cluster():
-        return await _connect_cluster(cluster, lazy=lazy)
+        return await _connect_cluster(cluster, settings, lazy=lazy)
     home = Home(settings.home)
     deadline = time.monotonic() + CONNECT_PATIENCE.total_seconds()
     while home.is_owned():  # it may be starting just now, or be back in a moment
         state, why = home.read_state(), "has not recorded an engine"
         if state is not None:
             try:
-                return await _connect_engine(state.address, lazy=lazy)
+                return await _connect_engine(state.address, settings, lazy=lazy)
             except RuntimeError:
                 why = f"has an engine at {state.address!r} that does not answer"
         if time.monotonic() > deadline:
@@ -123,13 +125,13 @@ def has_moved(client: Client, settings: Settings) -> bool:
     return state is not None and state.address != client.service_client.config.target_host
 
 
-async def _connect_engine(address: str, *, lazy: bool) -> Client:
+async def _connect_engine(address: str, settings: Settings, *, lazy: bool) -> Client:
     return await Client.connect(
-        address, namespace=NAMESPACE, runtime=core_runtime(), data_converter=data_converter(), lazy=lazy
+        address, namespace=NAMESPACE, runtime=core_runtime(), data_converter=data_converter(settings), lazy=lazy
     )
 
 
-async def _connect_cluster(cluster: Cluster, *, lazy: bool) -> Client:
+async def _connect_cluster(cluster: Cluster, settings: Settings, *, lazy: bool) -> Client:
     arguments = cluster.arguments
     try:
         return await Client.connect(
@@ -139,7 +141,7 @@ async def _connect_cluster(cluster: Cluster, *, lazy: bool) -> Client:
             tls=arguments.get("tls"),
             rpc_metadata=arguments.get("rpc_metadata", {}),
             runtime=core_runtime(),
-            data_converter=data_converter(),
+            data_converter=data_converter(settings),
             lazy=lazy,
         )
     except (RuntimeError, RPCError) as error:
@@ -164,12 +166,15 @@ def core_runtime() -> Runtime:
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet, forwarding=forwarding)))
 
 
-def data_converter() -> DataConverter:
+def data_converter(settings: Settings) -> DataConverter:
     """Return how values become payloads: the same for every client, worker and replayer of a project.
 
-    Pydantic's converter reads and writes what the default one does, and Pydantic models, dates and unions besides.
+    Reads and writes what the default converter does, and Pydantic models, dates and unions besides. What is large goes
+    into the project's payload store instead of a history; the store is opened when it is first needed.
     """
-    return pydantic_data_converter
+    converter = converter_for(vault_of(settings))
+    notice_pydantic_ai()
+    return DataConverter(payload_converter_class=converter, payload_codec=OutliveCodec(converter))
 
 
 async def result_of(handle: WorkflowHandle[Any, T], *, patience: timedelta = OUTAGE_PATIENCE) -> T:
