@@ -1,11 +1,12 @@
 """Event data as JSON text of a bounded size."""
 
 import json
+from itertools import islice
 from typing import Any
 
 LARGEST_DATA = 65_536
 """Bytes of one event's JSON: a reader's page of 1,000 events stays in memory, and large values rest elsewhere."""
-SMALLEST_SHARE = 16
+FEWEST_CHARACTERS = 16
 
 
 def encode(data: dict[str, Any]) -> str:
@@ -28,20 +29,24 @@ def _json(data: dict[str, Any]) -> str:
 
 
 def _cut(data: dict[str, Any]) -> str:
-    """Return the data with its long values shortened, each as much as the others."""
-    share = LARGEST_DATA // (len(data) + 1)
-    while share >= SMALLEST_SHARE:
-        text = _json({"cut": True} | {name: _shortened(value, share) for name, value in data.items()})
+    """Return the data with long values shortened: objects stay objects, lists lists and texts texts."""
+    characters = LARGEST_DATA // 2
+    while characters >= FEWEST_CHARACTERS:
+        text = _json({"cut": True} | _shortened(data, characters))
         if _is_small(text):
             return text
-        share //= 2
+        characters //= 2
     return _json({"cut": True})
 
 
-def _shortened(value: object, characters: int) -> object:
-    """Return a value as it is where its JSON is short enough, else the beginning of its text."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return value if len(text) <= characters else f"{text[:characters]}…"
+def _shortened(value: Any, characters: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= characters else f"{value[:characters]}…"
+    if isinstance(value, list):
+        return [_shortened(item, characters) for item in value[:characters]]
+    if isinstance(value, dict):
+        return {name: _shortened(item, characters) for name, item in islice(value.items(), characters)}
+    return value
 
 
 def _is_small(text: str) -> bool:

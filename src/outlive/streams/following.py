@@ -37,7 +37,8 @@ class Follower:
         Raises:
             LedgerError: If the file cannot be looked at any more.
         """
-        await self._news.wait()
+        if self.failure is None:
+            await self._news.wait()
         if self.failure is not None:
             raise self.failure
 

@@ -1,6 +1,5 @@
 """A real event log in a file that does not exist yet."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -48,11 +47,12 @@ def numbers(events) -> list[int]:
     return [event.data["number"] for event in events if "number" in event.data]
 
 
-async def collect(log: StreamLog, stream: str = STREAM, from_: int = 0, until=None) -> list:
+async def collected(log: StreamLog, stream: str = STREAM, from_: int = 0, until=None) -> list:
     return [event async for event in log.follow(stream, from_, until)]
 
 
 async def first(count: int, events) -> list:
+    """The first so many of the events that are followed; following ends then."""
     found = []
     async for event in events:
         found.append(event)
@@ -60,7 +60,3 @@ async def first(count: int, events) -> list:
             break
     await events.aclose()
     return found
-
-
-def started(coroutine) -> asyncio.Task:
-    return asyncio.get_running_loop().create_task(coroutine)

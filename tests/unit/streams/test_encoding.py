@@ -33,8 +33,29 @@ def test_large_data_is_cut_and_says_so_while_small_fields_stay(data):
     assert found.keys() == data.keys() | {"cut"}
 
 
-def test_data_of_very_many_fields_says_only_that_it_was_cut():
-    assert json.loads(encode({f"field-{number}": number for number in range(50_000)})) == {"cut": True}
+def test_what_is_cut_keeps_its_shape():
+    data = {"error": {"type": "ValueError", "message": "m" * 200_000}, "ids": list(range(100_000))}
+
+    found = json.loads(encode(data))
+
+    assert found["error"]["type"] == "ValueError"
+    assert found["error"]["message"].startswith("mmm")
+    assert found["ids"][:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {f"field-{number}": number for number in range(50_000)},
+        {"a": [["deep" * 100] * 100] * 100},
+        {"n" * 100_000: 1},
+    ],
+)
+def test_no_shape_of_data_is_too_large_to_be_cut(data):
+    text = encode(data)
+
+    assert len(text.encode()) <= LARGEST_DATA
+    assert json.loads(text)["cut"] is True
 
 
 @pytest.mark.parametrize(
