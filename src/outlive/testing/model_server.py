@@ -26,6 +26,16 @@ from aiohttp import web
 
 from outlive.testing.answers import fitting_answer, plain_answer
 from outlive.testing.call_counts import CallCounts, DocumentCalls
+from outlive.testing.chat_wire import (
+    Ending,
+    described_model,
+    error_response,
+    refused_key,
+    send_stream,
+    send_whole,
+    token_usage,
+    unknown_path,
+)
 from outlive.testing.loopback import LoopbackServer, json_response, serve_until_signalled
 
 DEFAULT_MARKER = r"\[document ([^\]\s]+)\]"
@@ -94,10 +104,11 @@ class ModelServer(LoopbackServer):
         if request.path == "/v1/chat/completions":
             return await self._chat(request)
         if request.path.startswith("/v1/models"):
-            return _refused() if self.faults.refuse_key else _models(request.path.removeprefix("/v1/models").strip("/"))
+            name = request.path.removeprefix("/v1/models").strip("/")
+            return refused_key() if self.faults.refuse_key else described_model(name, MODEL_NAME)
         if request.path.startswith("/_"):
             return await self._control(request)
-        return json_response({"error": {"message": f"No such path: {request.path}", "code": "not_found"}}, status=404)
+        return unknown_path(request.path)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_counts":
@@ -143,14 +154,14 @@ class ModelServer(LoopbackServer):
     def _fault(self, name: str, place: int) -> web.Response | None:
         faults = self.faults
         if faults.refuse_key:
-            return _refused()
+            return refused_key()
         if faults.quota and self.counts.calls - self.counts.faulted > faults.quota:
-            return _error(429, "insufficient_quota", "You exceeded your current quota.")
+            return error_response(429, "insufficient_quota", "You exceeded your current quota.")
         if faults.calls_per_second and not self._is_allowed(faults.calls_per_second):
             headers = {"Retry-After": f"{faults.retry_after:g}"}
-            return _error(429, "rate_limit_exceeded", "Rate limit reached.", headers)
+            return error_response(429, "rate_limit_exceeded", "Rate limit reached.", headers)
         if _happens("error", faults.error_share, name, place):
-            return _error(503, "overloaded", "The server is overloaded.")
+            return error_response(503, "overloaded", "The server is overloaded.")
         return None
 
     def _is_allowed(self, rate: float) -> bool:
@@ -169,10 +180,11 @@ class ModelServer(LoopbackServer):
         message = _message(body, text, is_spoiled=_happens("invalid", self.faults.invalid_share, name, place))
         usage = _usage(text, message)
         is_cut = _happens("cut", self.faults.cut_share, name, place)
+        ending = Ending.CUT if is_cut else Ending.WHOLE
         if body.get("stream"):
-            response = await _stream(request, body, message, usage, is_cut=is_cut)
+            response = await send_stream(request, body, message, usage, characters=STREAMED_CHARACTERS, ending=ending)
         else:
-            response = await _whole(request, body, message, usage, is_cut=is_cut)
+            response = await send_whole(request, body, message, usage, ending=ending)
         if request.transport is not None and not request.transport.is_closing() and not is_cut:
             document.ended[place] = time.time()
             self.counts.completed += 1
@@ -181,20 +193,6 @@ class ModelServer(LoopbackServer):
 
 def _happens(kind: str, share: float, name: str, place: int) -> bool:
     return share > 0 and zlib.crc32(f"{kind} {name} {place}".encode()) < share * 2**32
-
-
-def _models(name: str) -> web.Response:
-    listed = {"id": name or MODEL_NAME, "object": "model", "created": 0, "owned_by": "outlive"}
-    return json_response(listed if name else {"object": "list", "data": [listed]})
-
-
-def _refused() -> web.Response:
-    return _error(401, "invalid_api_key", "Incorrect API key provided.")
-
-
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    error = {"message": message, "type": code, "param": None, "code": code}
-    return json_response({"error": error}, status=status, headers=headers)
 
 
 def _user_text(messages: list[dict[str, Any]]) -> str:
@@ -231,82 +229,7 @@ def _message(body: dict[str, Any], text: str, *, is_spoiled: bool) -> dict[str, 
 
 def _usage(text: str, message: dict[str, Any]) -> dict[str, int]:
     answer = message["content"] or message["tool_calls"][0]["function"]["arguments"]
-    prompt_tokens, completion_tokens = len(text) // 4 + 1, len(answer) // 4 + 1
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-def _envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-counting",
-        "object": kind,
-        "created": int(time.time()),
-        "model": body.get("model", MODEL_NAME),
-    }
-
-
-async def _whole(
-    request: web.BaseRequest, body: dict[str, Any], message: dict[str, Any], usage: dict[str, int], *, is_cut: bool
-) -> web.StreamResponse:
-    reason = "tool_calls" if message.get("tool_calls") else "stop"
-    choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
-    answer = json.dumps(_envelope(body, "chat.completion") | {"choices": [choice], "usage": usage}).encode()
-    if not is_cut:
-        response = web.Response(body=answer, content_type="application/json")
-        await response.prepare(request)
-        await response.write_eof()
-        return response
-    cut = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(answer))})
-    await cut.prepare(request)
-    await cut.write(answer[: len(answer) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return cut
-
-
-async def _stream(
-    request: web.BaseRequest, body: dict[str, Any], message: dict[str, Any], usage: dict[str, int], *, is_cut: bool
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(request)
-    deltas = _deltas(message)
-    for delta in deltas[: len(deltas) // 2] if is_cut else deltas:
-        await _send(response, body, [{"index": 0, "delta": delta, "finish_reason": None}])
-    if not is_cut:
-        reason = "tool_calls" if message.get("tool_calls") else "stop"
-        await _send(response, body, [{"index": 0, "delta": {}, "finish_reason": reason}])
-        if (body.get("stream_options") or {}).get("include_usage"):
-            await _send(response, body, [], usage)
-        await response.write(b"data: [DONE]\n\n")
-    await response.write_eof()
-    return response
-
-
-def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
-    if message.get("tool_calls"):
-        call = message["tool_calls"][0]
-        arguments = call["function"]["arguments"]
-        opening = call | {"index": 0, "function": call["function"] | {"arguments": ""}}
-        pieces = [{"tool_calls": [{"index": 0, "function": {"arguments": piece}}]} for piece in _pieces(arguments)]
-        return [{"role": "assistant", "content": None, "tool_calls": [opening]}, *pieces]
-    return [{"role": "assistant", "content": ""}, *({"content": piece} for piece in _pieces(message["content"]))]
-
-
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + STREAMED_CHARACTERS] for start in range(0, len(text), STREAMED_CHARACTERS)]
-
-
-async def _send(
-    response: web.StreamResponse,
-    body: dict[str, Any],
-    choices: list[dict[str, Any]],
-    usage: dict[str, int] | None = None,
-) -> None:
-    chunk = _envelope(body, "chat.completion.chunk") | {"choices": choices, "usage": usage}
-    await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    return token_usage(len(text) // 4 + 1, len(answer) // 4 + 1)
 
 
 def main() -> None:
