@@ -1,7 +1,7 @@
 """Deaths at a named moment: a worker process that kills itself with -9, exactly where it hurts.
 
-For tests that prove a batch, or an agent's run, whole whatever dies. The product's own code knows nothing of it: the moments are seen
-through Temporal's interceptors and SQLAlchemy's events::
+For tests that prove a batch, or an agent's run, whole whatever dies. The product's own code knows nothing of it: the
+moments are seen through Temporal's interceptors and SQLAlchemy's events::
 
     client = Fault(Moment.AFTER_COMMIT, occurrence=3).armed(await connect(settings))
     await serve(client, app, settings, stop)  # killed right after the third commit of outcomes
