@@ -168,14 +168,13 @@ class OutlivePayloadConverter(PydanticPayloadConverter):
 
     def _taken_apart(self, value: Any, messages: list[Any]) -> Payload:
         chunks, vault = message_chunks(), self.vault
-        leaves = []
-        for message in messages:
-            digest, content = chunks.digest(message)
-            if not vault.holds(digest):
-                content = chunks.content(message) if content is None else content
-                check_size("A message", len(content))
-                vault.add(digest, content)
-            leaves.append(digest)
+        leaves, made = chunks.digests(messages)
+        if lacking := set(vault.lacking(leaves)):
+            for message, digest in zip(messages, leaves, strict=True):
+                if digest in lacking:
+                    content = made.get(digest) or chunks.content(message)
+                    check_size("A message", len(content))
+                    vault.add(digest, content)
         inline, apart = {}, {}
         for field in dataclasses.fields(value):
             if field.name == _MESSAGES or field.name.startswith("_"):
@@ -201,7 +200,7 @@ class OutlivePayloadConverter(PydanticPayloadConverter):
             fields[_MESSAGES] = json_array([_json_of(pin, digest) for digest in pin.leaves])
             return self._read(_plain(fields), hint)
         value = self._read(_plain({**fields, _MESSAGES: b"[]"}), hint)
-        object.__setattr__(value, _MESSAGES, [_message_of(pin, digest) for digest in pin.leaves])  # it may be frozen
+        object.__setattr__(value, _MESSAGES, _messages_in(pin))  # it may be frozen
         return value
 
 
@@ -213,9 +212,7 @@ async def fetch(vault: Vault, conversation: Conversation) -> Pin:
     """
     leaves = (await vault.open(conversation.messages)).leaves
     wanted = dict.fromkeys(leaves)
-    opened = {}
-    if (chunks := _Pydantic.messages) is not None:
-        opened = {digest: message for digest in wanted if (message := chunks.decoded(digest)) is not None}
+    opened = {} if _Pydantic.messages is None else _Pydantic.messages.decoded(wanted)
     missing = [digest for digest in wanted if digest not in opened]
     contents = await vault.load([*missing, *conversation.apart.values()])
     return Pin(leaves=leaves, messages=opened, contents=contents)
@@ -259,10 +256,14 @@ def _plain(fields: Mapping[str, bytes]) -> Payload:
     return Payload(metadata={ENCODING: _PLAIN}, data=json_object(fields))
 
 
-def _message_of(pin: Pin, digest: bytes) -> Any:
+def _messages_in(pin: Pin) -> list[Any]:
     chunks = message_chunks()
-    message = pin.messages.get(digest)
-    return chunks.own(chunks.decode(digest, pin.contents[digest]) if message is None else message)
+    opened = dict(pin.messages)
+    for digest in pin.leaves:
+        if digest not in opened:
+            opened[digest] = chunks.decode(digest, pin.contents[digest])
+    own = chunks.own
+    return [own(opened[digest]) for digest in pin.leaves]
 
 
 def _json_of(pin: Pin, digest: bytes) -> bytes:

@@ -1,9 +1,10 @@
 """Bounded memories of a process: contents by digest, and which digests are known to be stored."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -31,6 +32,17 @@ class BoundedCache(Generic[K, V]):
                 return None
             self._values.move_to_end(key)
             return found[0]
+
+    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
+        """Return those of the values that are kept."""
+        found: dict[K, V] = {}
+        with self._lock:
+            values, move_to_end = self._values, self._values.move_to_end
+            for key in keys:
+                if (entry := values.get(key)) is not None:
+                    move_to_end(key)
+                    found[key] = entry[0]
+        return found
 
     def put(self, key: K, value: V, size: int) -> None:
         """Keep a value; those used longest ago go. One above an eighth of the limit is not kept at all."""
@@ -63,8 +75,12 @@ class KnownDigests:
         self._since: dict[bytes, float] = {}
 
     def __contains__(self, digest: bytes) -> bool:
-        since = self._since.get(digest)
-        return since is not None and 0 <= self._clock() - since < KNOWN_SECONDS
+        return not self.unknown((digest,))
+
+    def unknown(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Return those of the digests that are not known."""
+        now, since, never = self._clock(), self._since, -math.inf
+        return [digest for digest in digests if not 0 <= now - since.get(digest, never) < KNOWN_SECONDS]
 
     def add(self, digest: bytes) -> None:
         """Remember a digest whose chunk the store has accepted just now."""

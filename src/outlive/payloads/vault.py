@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -52,7 +52,11 @@ class Vault:
 
     def holds(self, digest: bytes) -> bool:
         """Return whether a chunk is stored, or on its way; may be called from any thread."""
-        return digest in self._known or digest in self._pending
+        return not self.lacking((digest,))
+
+    def lacking(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Return those of the chunks that are neither stored nor on their way; may be called from any thread."""
+        return [digest for digest in self._known.unknown(digests) if digest not in self._pending]
 
     def add(self, digest: bytes, content: bytes) -> None:
         """Take a chunk that the next `flush` is to store; may be called from any thread."""
@@ -115,9 +119,8 @@ class Vault:
     def add_sequence(self, leaves: list[bytes]) -> Reference:
         """Return the reference to a sequence of leaves; its groups are added where they are not known."""
         reference, groups = refer(leaves)
-        for digest, content in groups.items():
-            if not self.holds(digest):
-                self.add(digest, content)
+        for digest in self.lacking(groups):
+            self.add(digest, groups[digest])
         return reference
 
     async def load(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
@@ -127,7 +130,8 @@ class Vault:
             PayloadMissing: If any is not there.
             PayloadError: If the store cannot be read.
         """
-        found = {digest: content for digest in digests if (content := self._seen(digest)) is not None}
+        found = self._contents.get_all(digests)
+        found.update((digest, pending[digest]) for digest in digests if digest in (pending := self._pending))
         if missing := [digest for digest in digests if digest not in found]:
             fetched = await self.ask(lambda store: store.get(missing))
             for digest, content in fetched.items():
@@ -152,10 +156,6 @@ class Vault:
     def run_now(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine function on the store's event loop, and block until it is done."""
         return self._thread.submit(lambda _: work()).result()
-
-    def _seen(self, digest: bytes) -> bytes | None:
-        pending = self._pending.get(digest)
-        return self._contents.get(digest) if pending is None else pending
 
 
 async def _put(store: ChunkStore, chunks: Mapping[bytes, bytes]) -> None:
