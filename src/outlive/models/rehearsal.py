@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -95,7 +96,7 @@ class RehearsalModel(Model[Any]):
         parts = list(_response(messages, parameters))
         return ModelResponse(
             parts=parts,
-            usage=RequestUsage(input_tokens=_input_tokens(messages), output_tokens=_output_tokens(parts)),
+            usage=_usage(_input_tokens(messages), parts),
             model_name=self.model_name,
             provider_name=self.system,
             provider_details=_details(),
@@ -132,7 +133,6 @@ class _RehearsalStream(StreamedResponse):
 
     async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
         self.provider_details = _details()
-        self._usage += RequestUsage(input_tokens=self.input_tokens)
         for place, part in enumerate(self.parts):
             if isinstance(part, TextPart):
                 for piece in _WORDS.findall(part.content):
@@ -141,7 +141,7 @@ class _RehearsalStream(StreamedResponse):
                     await asyncio.sleep(0)  # what reads the stream gets its turn
             else:
                 yield self._parts_manager.handle_part(vendor_part_id=place, part=part)
-        self._usage += RequestUsage(output_tokens=_output_tokens(self.parts))
+        self._usage = _usage(self.input_tokens, self.parts)
         self.finish_reason = _finish_reason(self.parts)
 
     async def close_stream(self) -> None:
@@ -308,12 +308,13 @@ def _finish_reason(parts: Sequence[ModelResponsePart]) -> Any:
     return "tool_call" if any(isinstance(part, ToolCallPart) for part in parts) else "stop"
 
 
+def _usage(input_tokens: int, parts: Sequence[ModelResponsePart]) -> RequestUsage:
+    output_tokens = sum(estimated_tokens(_words_of(part)) for part in parts)
+    return RequestUsage(input_tokens=input_tokens, output_tokens=output_tokens, cost=Decimal(0))
+
+
 def _input_tokens(messages: Sequence[ModelMessage]) -> int:
     return sum(estimated_tokens(_words_of(part)) for message in messages for part in message.parts)
-
-
-def _output_tokens(parts: Sequence[ModelResponsePart]) -> int:
-    return sum(estimated_tokens(_words_of(part)) for part in parts)
 
 
 def _words_of(part: object) -> str:

@@ -284,13 +284,14 @@ async def test_every_response_says_that_no_language_model_answered(agent):
     assert [one.finish_reason for one in responses] == ["tool_call", "stop"]
 
 
-async def test_tokens_are_counted_and_grow_with_the_conversation(agent):
+async def test_tokens_are_counted_cost_nothing_and_grow_with_the_conversation(agent):
     first = await agent.run("The harbour was built in 1911, says the plate at its gate.")
     second = await agent.run("And the second one?", message_history=first.all_messages())
 
     assert first.usage.input_tokens > 10
     assert first.usage.output_tokens > 10
     assert second.usage.input_tokens > first.usage.input_tokens
+    assert first.usage.cost == 0
 
 
 async def test_the_same_messages_have_the_same_response(model):
