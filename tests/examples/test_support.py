@@ -1,0 +1,129 @@
+"""`examples/support`, as its README says: a case over days, the shop and the model standing outside."""
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from command_line import ended
+from examples.projects import EXAMPLES, Example
+
+COMMAND = ("chat", "support", "--id", "case-4711", "--app", "support:app", "--deps", '{"name": "ada"}')
+LATE = "Where is my order 4711? It should have come a week ago.\n"
+
+
+def orders_module():
+    spec = importlib.util.spec_from_file_location("support_orders", EXAMPLES / "support" / "orders.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Shop:
+    """The example's own order service in this process. It can keep the answer to a ticket that it has opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._orders = orders_module().Orders(path)
+        self.address = ""
+        self.is_down = False
+        self.opened = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    @contextlib.asynccontextmanager
+    async def open(self):
+        application = self._orders.application()
+        application.middlewares.append(self._pass)
+        runner = web.AppRunner(application, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield
+        finally:
+            self.may_answer.set()
+            await runner.cleanup()
+            self._orders._file.close()
+
+    @web.middleware
+    async def _pass(self, request, handler):
+        if self.is_down:
+            raise web.HTTPServiceUnavailable(text="The shop is closed.")
+        answer = await handler(request)
+        if request.path == "/tickets":
+            self.opened.set()
+            await self.may_answer.wait()
+        return answer
+
+    async def deliver(self, number: str) -> None:
+        async with aiohttp.ClientSession(self.address) as client:
+            await client.patch(f"/orders/{number}", json={"status": "delivered"})
+
+    async def effects(self) -> dict[str, int]:
+        async with aiohttp.ClientSession(self.address) as client, client.get("/effects") as answer:
+            return await answer.json()
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    opened = Shop(tmp_path / "orders.db")
+    async with opened.open():
+        yield opened
+
+
+@pytest.fixture
+async def support(tmp_path, shop):
+    example = Example("support", tmp_path / "support")
+    example.environment["SHOP_URL"] = shop.address
+    async with example.scripted_model():
+        yield example
+        await example.close()
+
+
+async def test_a_case_goes_on_over_days_though_everything_stops_between_its_turns(support, shop):
+    monday = await support.outlive(*COMMAND, text=LATE)
+    assert support.worker_pids() == []
+    assert support.engine_pid() is None
+    wednesday = await support.outlive("chat", "support", "--id", "case-4711", text="Any news of it?\n")
+    await shop.deliver("4711")
+    friday = await support.outlive(
+        *("chat", "support", "--id", "case-4711"), text="And today?\nIt came, thank you!\n/close\n"
+    )
+
+    assert [status for status, _, _ in (monday, wednesday, friday)] == [0, 0, 0], friday[2]
+    assert "Ticket 1 is open" in monday[1]
+    assert "Ticket 1 is open" in wednesday[1]
+    assert "is delivered" in friday[1]
+    assert json.loads(friday[1].splitlines()[-1]) == {"outcome": "solved", "message": "Glad it came.", "ticket": 1}
+    assert await shop.effects() == {"tickets": 1, "requests": 1}
+    assert set(Counter(support.model_keys()).values()) == {1}
+
+
+async def test_a_worker_killed_when_the_ticket_was_opened_opens_no_second_one(support, shop):
+    shop.may_answer.clear()
+
+    talking = await support.begin(*COMMAND, stdin=asyncio.subprocess.PIPE, environment=support.environment)
+    talking.stdin.write(LATE.encode())
+    talking.stdin.close()
+    await asyncio.wait_for(shop.opened.wait(), 60)
+    await support.kill_workers()
+    shop.may_answer.set()
+    status, out, err = await ended(talking)
+
+    assert status == 0, err
+    assert "Ticket 1 is open" in out
+    assert await shop.effects() == {"tickets": 1, "requests": 2}
+    assert set(Counter(support.model_keys()).values()) == {1}
+
+
+async def test_an_order_of_somebody_else_is_not_shown(support):
+    status, out, err = await support.outlive(*COMMAND, text="Where is order 4712?\n")
+
+    assert status == 0, err
+    assert "I find no order 4712 of yours." in out
