@@ -1,7 +1,6 @@
 """Activities as calls: which are a model's, which a tool's, what was given and what came of them."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 from temporalio.api.enums.v1 import PendingActivityState
@@ -9,7 +8,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from outlive.trace.drafts import Drafts, moment
-from outlive.trace.model import Asked, Call, Failure, ModelCall, ToolCall
+from outlive.trace.model import ENDED, Asked, Call, Failure, ModelCall, ToolCall
 from outlive.trace.values import UnreadableValue, Values
 
 AGENT_PREFIX = "agent__"
@@ -141,9 +140,9 @@ class Calls:
         )
 
     async def pending(self, pending: PendingActivityInfo) -> None:
-        """Take what the engine knows of a call that has not ended."""
+        """Take what the engine knew of a call that had not ended, unless history says by now that it has."""
         call_id = self._by_activity.get(pending.activity_id)
-        if call_id is None:
+        if call_id is None or self._drafts.get(call_id).state in ENDED:
             return
         has_worker = pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
         changes: dict[str, Any] = {"attempts": pending.attempt if has_worker else pending.attempt - 1}
@@ -245,11 +244,6 @@ def local_activity(event: HistoryEvent) -> str | None:
     except ValueError:
         return None
     return str(data.get("activity_type") or "") if isinstance(data, dict) else None
-
-
-def since(call: Call, now: datetime) -> float:
-    """Return for how many seconds a call has been worked on, or waited for, until now."""
-    return max((now - (call.started_at or call.began_at)).total_seconds(), 0.0)
 
 
 def _operation(activity_type: str) -> tuple[str, str]:
