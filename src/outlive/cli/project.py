@@ -75,6 +75,7 @@ class Caretaker:
         self._home = Home(client.settings.home)
         self._worker_count = workers
         self._app = app
+        self._served_before: str | None = None
         self._untold: list[Event] | None = None
         self._own: Supervisor | None = None
         self._running: asyncio.Task[None] | None = None
@@ -126,7 +127,7 @@ class Caretaker:
     def quiet(self) -> Iterator[None]:
         """Keep what happens to our engine and workers to ourselves for as long as the block runs, and tell it then.
 
-        Where the block fails, its error is what there is to say.
+        Where the block fails, its error is what there is to say, and the app is not remembered as the project's.
         """
         self._untold = []
         try:
@@ -136,6 +137,8 @@ class Caretaker:
                 self._tell(event)
         except BaseException:
             self._untold = []
+            if self.is_ours:
+                self._home.record_app(self._served_before)
             raise
 
     def _tell(self, event: Event) -> None:
@@ -155,6 +158,7 @@ class Caretaker:
 
     async def _take_over(self) -> None:
         self._has_engine = not self._others_are_there()
+        self._served_before = self._home.recorded_app()
         supervisor = Supervisor(
             self._client.settings,
             app=self._app,

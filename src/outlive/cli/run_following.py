@@ -58,8 +58,11 @@ class Lasting:
 class Troubles:
     """Says what keeps a run from moving, and that it moves again."""
 
-    def __init__(self, view: RunView, *, patience: float = TROUBLE_SECONDS) -> None:
+    def __init__(
+        self, view: RunView, *, patience: float = TROUBLE_SECONDS, lost_patience: float = LOOK_SECONDS / 2
+    ) -> None:
         self._view = view
+        self._lost_patience = lost_patience
         self._problem = Lasting(patience)
         self._outage = Lasting()
         self._lost: dict[str, Lasting] = {}
@@ -74,7 +77,7 @@ class Troubles:
         if was_told and not health.problem and not health.is_closed:
             self._view.say("It goes on.", fg="green")
         for waiting in health.waiting:
-            lasting = self._lost.setdefault(waiting.name, Lasting(LOOK_SECONDS / 2))
+            lasting = self._lost.setdefault(waiting.name, Lasting(self._lost_patience))
             if waiting.attempt not in self._view.retried:
                 self._say(lasting.see(f"Attempt {waiting.attempt} at a call of this run: {waiting.reason}."))
         for question in health.questions:
