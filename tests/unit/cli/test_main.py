@@ -69,7 +69,7 @@ def test_help_names_every_command(outlive):
     assert all(f"  {name} " in out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["analyze", "batch", "doctor", "engine", "up"])
+@pytest.mark.parametrize("command", ["analyze", "batch", "cancel", "chat", "decide", "doctor", "engine", "init", "run", "say", "up"])
 def test_every_command_explains_itself(outlive, command):
     status, out, _ = outlive(command, "--help")
 
@@ -113,6 +113,13 @@ ANALYZE = ("analyze", "docs", "Summarise.")
         (("batch", "start", "f", "docs"), "No batch function 'f' is declared"),
         (("batch", "start", "f", "docs", "--app", "no_such_module_here:app"), "No module 'no_such_module_here'"),
         (("up", "no_such_module_here:app"), "No module 'no_such_module_here'"),
+        (("run", "assistant"), "Missing argument 'PROMPT'"),
+        (("run", "assistant", "Hi"), "there is no app.py in"),
+        (("run", "assistant", "Hi", "--app", "no_such_module_here:app"), "No module 'no_such_module_here'"),
+        (("chat", "assistant"), "Write one with `outlive init`, or name yours with --app MODULE:APP."),
+        (("say", "x", "Hi"), "there is no app.py in"),
+        (("decide", "x", "perhaps"), "'perhaps' is not one of 'retry', 'tell', 'stop'"),
+        (("cancel", "x"), "there is no app.py in"),
     ],
 )
 def test_a_mistake_ends_with_status_2_and_one_line_before_anything_is_started(outlive, folder, arguments, said):
