@@ -13,6 +13,9 @@
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
     │   └── AgentUndurable        a durable agent was called where it would not run durably
     ├── RunFailed                 a run has ended without a result: failed, cancelled or terminated
+    ├── McpError
+    │   ├── McpUnavailable        no session with an MCP server could be opened
+    │   └── McpSessionLost        the session broke in mid-call; whether the call had its effect is not known
     ├── EngineError
     │   ├── EngineUnavailable     no Temporal cluster answered
     │   ├── EngineOwned           another process owns this project's `.outlive/`
@@ -20,7 +23,8 @@
     ├── LedgerError               the ledger cannot be read or written
     ├── PayloadError              what is kept beside the histories cannot be stored or read
     │   ├── PayloadMissing        a history refers to something that the payload store does not have
-    │   └── PayloadTooLarge       a value is too large for any run to carry
+    │   ├── PayloadTooLarge       a value is too large for any run to carry
+    │   └── CollectionAborted     what runs still need could not be read whole; nothing was removed
     └── DocumentError             one document has no result; its cause and reason become its outcome
         └── CallError             … because of the model
             ├── CallRejected      the provider refuses this request: never tried again
@@ -90,6 +94,26 @@ class RunFailed(OutliveError):
         self.cause_type = cause_type
 
 
+class McpError(OutliveError):
+    """Base of what can go wrong with an MCP server.
+
+    Attributes:
+        server: The id of its toolset, or what it is reached by.
+    """
+
+    def __init__(self, message: str, *, server: str) -> None:
+        super().__init__(message)
+        self.server = server
+
+
+class McpUnavailable(McpError):
+    """No session with an MCP server could be opened."""
+
+
+class McpSessionLost(McpError):
+    """The session with an MCP server broke in mid-call; whether the call had its effect is not known."""
+
+
 class EngineError(OutliveError):
     """Base of what can go wrong with the Temporal engine or cluster."""
 
@@ -147,6 +171,10 @@ class PayloadTooLarge(PayloadError):
         )
         self.size = size
         self.limit = limit
+
+
+class CollectionAborted(PayloadError):
+    """What runs still need could not be read whole, so that nothing was removed."""
 
 
 class DocumentError(OutliveError):

@@ -11,6 +11,7 @@ from outlive.payloads.packing import RAW, ZLIB, pack, unpack
 from outlive.payloads.store import location_of, open_store
 from outlive.payloads.tree import digest_of
 from outlive.settings import Settings
+from unit.payloads.ages import age
 
 TEXTS = [b"", b"short", b"long and the same " * 1_000, os.urandom(5_000)]
 CONTENTS = {digest_of(text): text for text in TEXTS}
@@ -147,11 +148,3 @@ def test_packing_never_costs_more_than_one_byte(content):
 def test_a_format_of_a_newer_outlive_is_refused():
     with pytest.raises(PayloadError, match="Upgrade Outlive"):
         unpack(b"\x07abc")
-
-
-def age(path: Path, when: datetime) -> None:
-    """Let all chunks of a file be last used at a time."""
-    engine = open_sqlite(path, sqlite.metadata, version=1)
-    with engine.begin() as connection:
-        connection.execute(sqlite.chunks.update().values(used_at=int(when.timestamp())))
-    engine.dispose()
