@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from outlive.contracts.events import EventKind, RunEvent
 from outlive.engine.connection import result_of
 from outlive.engine.run_health import RunHealth, run_health
 from outlive.errors import RunError, RunFailed
+from outlive.ledger.ledger import Ledger
 from outlive.names import CLOSE_SIGNAL, DECIDE_UPDATE, SAY_UPDATE, split_agent_workflow_id
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
@@ -49,6 +51,7 @@ class Connection(Protocol):
     """What a handle needs of the `outlive.Client` that made it."""
 
     settings: Settings
+    ledger: Ledger
     streams: StreamLog
 
     async def temporal(self) -> temporalio.client.Client:
@@ -237,8 +240,18 @@ class Conversation(RunHandle[OutputT]):
                         status="FAILED",
                         cause_type=error["type"],
                     )
-                return self._typed(event.data["output"])  # type: ignore[no-any-return]
+                return self._typed(await self._answer(event))  # type: ignore[no-any-return]
         raise RunError(f"The conversation {self.workflow_id!r} ended before turn {turn}.")
+
+    async def _answer(self, event: RunEvent) -> Any:
+        """Return what a turn ended with: from its event, or from the ledger where that shows it shortened."""
+        if not event.data.get("cut"):
+            return event.data["output"]
+        ledger = self._client.ledger
+        kept = await ledger.call(ledger.effects.answer, self.workflow_id, event.data["turn"])
+        if kept is None:
+            raise RunError(f"The answer of turn {event.data['turn']} of {self.workflow_id!r} is no longer kept.")
+        return json.loads(kept)
 
     async def close(self) -> None:
         """End the conversation once everything said is answered."""

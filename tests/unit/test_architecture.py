@@ -26,6 +26,9 @@ TEMPORAL_FENCES = {
     "ledger": set(),
     "documents": set(),
     "models": set(),
+    "payloads": set(),
+    "streams": set(),
+    "agents": {"activity", "exceptions", "workflow"},
     "workflows": {"workflow", "common", "exceptions"},
     "activities": {"activity", "common", "exceptions"},
 }

@@ -22,7 +22,7 @@ from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.mcp import CallToolFunc, MCPToolset, ProcessToolCallback, ToolResult
 from pydantic_ai.toolsets import AbstractToolset, WrapperToolset
 
-from outlive.errors import OutliveError
+from outlive.errors import McpSessionLost, McpUnavailable
 
 IDLE = timedelta(minutes=10)  # a server that an agent needs once a day is not kept, one needed between answers is
 _ALIVE_SECONDS = 2.0  # a server that does not answer a ping in this time is busy: only a broken session says so at once
@@ -31,30 +31,6 @@ _OPERATIONS = ("get_tools", "get_instructions", "call_tool")
 _ANSWERS = (ModelRetry, ToolFailed, ToolError)
 _SECRET = re.compile(r"(?i)(key|token|secret|password|auth)")
 _LONGEST_COMMAND = 200  # characters of a command in a message
-
-
-class McpUnavailable(OutliveError):
-    """No session with an MCP server could be opened.
-
-    Attributes:
-        server: The id of its toolset, or what it is reached by.
-    """
-
-    def __init__(self, message: str, *, server: str) -> None:
-        super().__init__(message)
-        self.server = server
-
-
-class McpSessionLost(OutliveError):
-    """The session with an MCP server broke in mid-call; whether the call had its effect is not known.
-
-    Attributes:
-        server: The id of its toolset, or what it is reached by.
-    """
-
-    def __init__(self, message: str, *, server: str) -> None:
-        super().__init__(message)
-        self.server = server
 
 
 class McpPool:

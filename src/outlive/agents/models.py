@@ -25,6 +25,8 @@ from pydantic_ai.settings import ModelSettings
 from outlive.agents.current import CurrentCall, current_call
 from outlive.agents.services import services
 from outlive.contracts.events import EventKind
+from outlive.models.rehearsal import REHEARSAL_PROFILE
+from outlive.names import OFFLINE_MODEL
 
 REQUIRES_END = "openai_chat_streaming_requires_finish_reason"
 
@@ -100,6 +102,8 @@ class StandIn(Model[Any]):
 
 
 def _profile(provider: str | None, model_name: str) -> ModelProfile | None:
+    if f"{provider}:{model_name}" == OFFLINE_MODEL:
+        return REHEARSAL_PROFILE
     try:
         return infer_provider_class(provider or "").model_profile(model_name)
     except (ValueError, ImportError):

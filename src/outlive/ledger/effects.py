@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Select, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from outlive.ledger.schema import effects
+from outlive.ledger.schema import answers, effects
 
 LONGEST_ERROR = 4_000  # characters
 
@@ -129,6 +129,18 @@ class Effects:
                 update(effects).where(effects.c.effect_key == key, effects.c.state != EffectState.DONE).values(**failed)
             )
             return _found(connection, key).failures
+
+    def keep_answer(self, workflow_id: str, turn: int, answer: str) -> None:
+        """Keep what a turn ended with, as JSON; keeping it again changes nothing."""
+        kept = insert(answers).values(workflow_id=workflow_id, turn=turn, answer=answer, recorded_at=time.time())
+        with self._writing.begin() as connection:
+            connection.execute(kept.on_conflict_do_nothing())
+
+    def answer(self, workflow_id: str, turn: int) -> str | None:
+        """Return what a turn ended with, as JSON; None where it was not kept."""
+        query = select(answers.c.answer).where(answers.c.workflow_id == workflow_id, answers.c.turn == turn)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
 
     def of_workflow(self, workflow_id: str) -> list[EffectRecord]:
         """Return the calls of a workflow and of what it continued as, in the order in which they were begun."""

@@ -136,4 +136,14 @@ effects = Table(  # one row for each call of a model or a tool that an agent has
     sqlite_with_rowid=False,
 )
 
+answers = Table(  # what the turns of runs ended with, whole: their event shows long ones shortened
+    "answers",
+    metadata,
+    Column("workflow_id", String(1000), primary_key=True),
+    Column("turn", Integer, primary_key=True, autoincrement=False),
+    Column("answer", Text, nullable=False),  # JSON of the agent's output type
+    Column("recorded_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 Index("effects_by_workflow", effects.c.workflow_id)

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
 
 from outlive import registry as served
-from outlive.activities.effects import CallSurroundings, EffectInterceptor
-from outlive.activities.pulse import Pulse
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import offer
@@ -18,7 +16,9 @@ from outlive.ledger.ledger import Ledger
 from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
+from outlive.worker.effects import CallSurroundings, EffectInterceptor
 from outlive.worker.parts import WorkerParts, workflow_runner
+from outlive.worker.pulse import Pulse
 from outlive.workflows.agent import AgentWorkflow
 
 
@@ -37,7 +37,7 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
-            activities=[RunNotes(streams).note_run],
+            activities=[RunNotes(ledger, streams).note_run],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
         )

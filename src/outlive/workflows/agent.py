@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
 REMEMBERED_MESSAGES = 200
 
 
-@workflow.defn(name=AGENT_WORKFLOW)
+@workflow.defn(name=AGENT_WORKFLOW, sandboxed=False)
 class AgentWorkflow:
     """Runs one agent: one turn, or, as a conversation, one turn for each message that is said."""
 

@@ -335,3 +335,18 @@ async def test_a_tool_that_blocks_the_event_loop_is_not_taken_for_dead(served):
     await (await client.start_run(agent, "Do")).result()
 
     assert calls == [0]
+
+
+async def test_a_long_answer_reaches_the_caller_whole(served):
+    long = "long " * 200_000
+    agent = Agent(
+        FunctionModel(lambda *_: ModelResponse(parts=[TextPart(long)])), name="talker", capabilities=[Durable()]
+    )
+    client = await served(App("test", agents=[agent]))
+
+    conversation = await client.conversation(agent)
+    answer = await conversation.ask("Tell me all")
+    await conversation.close()
+
+    assert answer == long
+    assert (await conversation.result()).output == long

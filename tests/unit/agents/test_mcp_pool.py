@@ -18,7 +18,8 @@ from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
-from outlive.agents.mcp_pool import McpPool, McpSessionLost, McpUnavailable, mcp_activities, mcp_toolsets
+from outlive.agents.mcp_pool import McpPool, mcp_activities, mcp_toolsets
+from outlive.errors import McpSessionLost, McpUnavailable
 
 SERVER = Path(__file__).with_name("mcp_server.py")
 

@@ -29,7 +29,6 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from outlive.activities.pulse import Pulse
 from outlive.agents.current import CurrentCall, current_call
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.options import ToolTreatment
@@ -39,6 +38,7 @@ from outlive.ledger.effects import EffectClaim, EffectState, effect_key
 from outlive.ledger.ledger import Ledger
 from outlive.names import ORIGINAL_RUN_HEADER
 from outlive.streams.writing import StreamWriter
+from outlive.worker.pulse import Pulse
 
 AGENT_PREFIX = "agent__"
 MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__compact_messages")
@@ -171,7 +171,9 @@ class _Inbound(ActivityInboundInterceptor):
 
     def _teller(self, stream: str, claim: EffectClaim, attempt: int) -> Callable[[EventKind, dict[str, Any]], None]:
         def tell(kind: EventKind, data: dict[str, Any]) -> None:
-            self._around.streams.append(NewEvent(stream=stream, kind=kind, call=claim.effect_key, attempt=attempt, data=data))
+            self._around.streams.append(
+                NewEvent(stream=stream, kind=kind, call=claim.effect_key, attempt=attempt, data=data)
+            )
 
         return tell
 
