@@ -44,7 +44,7 @@ def _results(messages: list[dict[str, Any]], tool: str) -> list[str]:
     calls = [call for message in messages for call in message.get("tool_calls") or ()]
     made = {call["id"] for call in calls if call["function"]["name"] == tool}
     results = [message["content"] for message in messages if message.get("tool_call_id") in made]
-    return [json.loads(result)["content"] if result.startswith("{") else result for result in results]
+    return [json.loads(result).get("content", "") if result.startswith("{") else result for result in results]
 
 
 def _closest(text: str, question: str) -> str:

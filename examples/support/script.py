@@ -27,10 +27,11 @@ def _policies(messages: list[dict[str, Any]]) -> Reply:
 
 def _support(messages: list[dict[str, Any]]) -> Reply:
     said = [message["content"] for message in messages if message["role"] == "user"]
-    number = next((found[0] for text in said if (found := re.search(r"\d{4}", text))), None)
+    number = next((found[0] for text in reversed(said) if (found := re.search(r"\d{4}", text))), None)
     if "thank" in said[-1].lower():
-        tickets = [json.loads(result)["ticket"] for result in _results(messages, "open_ticket")]
-        resolution = {"outcome": "solved", "message": "Glad it came.", "ticket": tickets[-1] if tickets else None}
+        opened = [json.loads(result) for result in _results(messages, "open_ticket")]
+        ticket = opened[-1].get("ticket") if opened else None
+        resolution = {"outcome": "solved", "message": "Glad it came.", "ticket": ticket}
         return Reply(tool_calls=[("final_result", resolution)])
     if number is None:
         return Reply(text="What is the number of your order?")
@@ -39,9 +40,10 @@ def _support(messages: list[dict[str, Any]]) -> Reply:
     looked_up = _results(this_turn, "look_up_order")
     if not looked_up:
         return Reply(tool_calls=[("look_up_order", {"number": number})])
-    if not looked_up[-1].startswith("{"):
-        return Reply(text=f"I find no order {number} of yours. Is the number right?")
-    return _about(json.loads(looked_up[-1]), messages)
+    order = json.loads(looked_up[-1])
+    if "error" in order:
+        return Reply(text=f"I cannot look order {number} up: {order['error']}")
+    return _about(order, messages)
 
 
 def _about(order: dict[str, str], messages: list[dict[str, Any]]) -> Reply:
@@ -53,8 +55,10 @@ def _about(order: dict[str, str], messages: list[dict[str, Any]]) -> Reply:
     if not tickets:
         summary = f"{order['item']} of order {order['number']} is late."
         return Reply(tool_calls=[("open_ticket", {"order": order["number"], "summary": summary})])
-    ticket = json.loads(tickets[-1])["ticket"]
-    return Reply(text=f"Your {order['item']} is in transit. Ticket {ticket} is open: the carrier looks for it.")
+    opened = json.loads(tickets[-1])
+    if "error" in opened:
+        return Reply(text=f"Your {order['item']} is late, and I cannot open a ticket. A colleague will write to you.")
+    return Reply(text=f"Your {order['item']} is in transit. Ticket {opened['ticket']} is open with the carrier.")
 
 
 def _results(messages: list[dict[str, Any]], tool: str) -> list[str]:
