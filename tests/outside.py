@@ -47,8 +47,8 @@ class Call:
 class Outside(LoopbackServer):
     """See the module."""
 
-    def __init__(self) -> None:
-        super().__init__(self._handle)
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(self._handle, port=port)
         self.calls: list[Call] = []
         self.plan: deque[Mishap | None] = deque()
         self._held: str | None = None

@@ -1,6 +1,7 @@
 """Real worker processes to kill, forked from one that has everything imported already."""
 
 import asyncio
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -31,8 +32,15 @@ class WorkerProcess:
         """Wait until it has ended; its exit status, negative for the signal that killed it."""
         await asyncio.to_thread(self._process.join, deadline)
         status = self._process.exitcode
-        assert status is not None, f"worker {self.pid} lives on:\n{self.log.read_text()[-3000:]}"
+        assert status is not None, f"worker {self.pid} lives on:\n{await self.last_words()}"
         return int(status)
+
+    async def last_words(self) -> str:
+        """What it wrote last, and where its threads are."""
+        if self._process.is_alive():
+            os.kill(self.pid, signal.SIGUSR1)
+            await asyncio.sleep(0.5)
+        return f"{self.log.name}:\n{self.log.read_text()[-6000:]}"
 
     async def kill(self) -> None:
         """Kill it with -9 and wait until it is gone."""
@@ -66,6 +74,7 @@ def _work(app: str, settings: Settings, environment: dict[str, str], fault: Faul
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    faulthandler.register(signal.SIGUSR1)  # tells where it hangs
     os.environ.clear()  # what it was forked from has the environment of whichever test came first
     os.environ.update(environment)
 

@@ -40,13 +40,13 @@ async def act_or_park(run: str, number: int) -> str:
 
 @tool_options(timeout=timedelta(seconds=1), attempts=2)
 async def act_deaf(run: str, number: int) -> str:
-    """Act, and heed no cancellation while an answer is out."""
+    """Act, and heed no cancellation while an answer is out, but leave a sign that it came."""
     acting = asyncio.create_task(effect(run, number))
     while not acting.done():
         try:
             await asyncio.shield(acting)
         except asyncio.CancelledError:
-            continue
+            Path(os.environ["OBSTACLE"]).touch()  # noqa: ASYNC240
     return acting.result()
 
 

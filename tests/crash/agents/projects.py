@@ -127,7 +127,7 @@ class AgentProject:
             async with asyncio.timeout(deadline):
                 return await handle.result()
         except TimeoutError:
-            logs = "\n".join(f"{worker.log.name}:\n{worker.log.read_text()[-1500:]}" for worker in self.workers)
+            logs = "\n".join([await worker.last_words() for worker in self.workers])
             raise AssertionError(f"not ended within {deadline:.0f} s: {await handle.status()}\n{logs}") from None
 
     def end(self) -> None:

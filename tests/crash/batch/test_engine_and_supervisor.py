@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from crash.batch.projects import Project, is_intact, project_in, texts
+from crash.processes import children, kill_all
 from engines import is_running, settings_for, until
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
@@ -92,10 +93,8 @@ async def test_everything_killed_at_once_and_the_same_command_again_goes_on(own_
     project.model.hold()
     await until(lambda: project.model.waiting == 8, "eight calls in flight", deadline=120.0)
     state = home.live_state()
-    workers = _children(first.pid)
-    for pid in {first.pid, state.engine_pid, *workers}:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    workers = children(first.pid)
+    kill_all({first.pid, state.engine_pid, *workers})
     await first.wait()
     await until(lambda: not any(map(is_running, workers)), "the workers are gone")
     at_death = project.books(batch_id)
@@ -115,13 +114,3 @@ async def test_everything_killed_at_once_and_the_same_command_again_goes_on(own_
     assert is_intact(project.ledger_path)
     assert is_intact(home.engine_db)
     assert not is_running(home.live_state().engine_pid if home.live_state() else first.pid)
-
-
-def _children(pid: int) -> list[int]:
-    """Processes whose parent is this one."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(status.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(status.parent.name))
-    return found
