@@ -153,11 +153,12 @@ async def test_a_worker_that_wakes_up_after_its_call_was_made_elsewhere_changes_
     assert status == 0
 
 
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="an attempt that comes second returns its own result")
 async def test_where_two_workers_have_made_a_call_the_result_that_was_recorded_first_is_the_runs(
     project: AgentProject,
 ):
     project.outside.hold("tool")
-    handle = await project.begin("actor", "Act 1 times.", "twice")
+    handle = await project.begin("stubborn", "Act 1 times.", "twice")  # it would hear that it was given up
     sleeper = project.start_worker()
     await until(lambda: project.outside.in_flight("tool") == 1, "a call is in flight")
     os.kill(sleeper.pid, signal.SIGSTOP)

@@ -1,0 +1,134 @@
+"""An agent of 12 tool calls whose worker is killed with -9: once at each boundary, and under `outlive up`.
+
+    python bench/agent_kills.py                                  # all 76 boundaries, then 12 kills under a supervisor
+    python bench/agent_kills.py --boundaries 8 --supervised 2    # a short one
+
+Each boundary is a run of its own. Its worker kills itself exactly there, and another worker process is there at once
+(forked, 50 ms), so that what is measured is how long engine and heartbeats take to notice. The supervised kills come
+from outside at a moment that has nothing to do with the calls, and the worker is one that `outlive up` starts again,
+imports and all. The time counts from the kill to the next call that arrives at the model or at the tool's server; where
+none is left to come, to the end of the run. All defaults are the product's.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measuring import fresh_folder, save, table
+from outlive.client import Client
+from outlive.engine.home import Home
+from outlive.engine.server import EngineServer
+from outlive.settings import Settings
+from outlive.testing.faults import Moment
+from outlive.worker.supervisor import Supervisor
+
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path.insert(0, str(TESTS))  # the harness of the crash tests: what is measured is what is tested
+
+HEADER = ("killed", "runs", "calls", "calls made again", "next call after, median s", "worst s")
+Row = tuple[str, int, int, int, float, float]
+
+if TYPE_CHECKING:
+    from crash.agents.boundaries import Killed
+    from outside import Outside
+
+
+async def boundaries(folder: Path, outside: "Outside", options: argparse.Namespace) -> list[Row]:
+    from crash.agents.boundaries import BOUNDARIES, CALLS, MOMENTS, PROMPT, killed_at
+    from crash.agents.projects import agent_project
+
+    home = Home(folder / ".outlive")
+    settings = Settings(home=home.path)
+    turns = asyncio.Semaphore(options.side_by_side)
+    async with home.own(), EngineServer(home, settings) as engine, AsyncExitStack() as stack:
+        os.environ["TEMPORAL_ADDRESS"] = engine.address
+
+        async def project(name: str) -> Any:
+            own = Settings(home=folder / name / ".outlive", task_queue=name)
+            return await stack.enter_async_context(agent_project(own, outside))
+
+        whole = await project("whole")
+        whole.start_worker()
+        unkilled = await whole.ended(await whole.begin("actor", PROMPT, "whole"))
+
+        async def one(moment: Any, number: int) -> "Killed":
+            async with turns:
+                killed = await killed_at(await project(f"{moment}-{number}"), moment, number)
+                killed.check(unkilled)
+                print(f"{moment:<15} {number:>3}   {killed.resumed_after:5.1f} s", flush=True)
+                return killed
+
+        chosen = BOUNDARIES if options.boundaries == 0 else random.sample(BOUNDARIES, options.boundaries)
+        runs = await asyncio.gather(*(one(*boundary) for boundary in chosen))
+    os.environ.pop("TEMPORAL_ADDRESS")
+    found = []
+    for kind in [*MOMENTS, Moment.RUN_ENDING]:
+        of_kind = [run for run in runs if run.moment == kind]
+        times, calls = [run.resumed_after for run in of_kind], sum(run.calls for run in of_kind)
+        found.append(row(kind.value, times, calls=calls, again=calls - CALLS * len(of_kind)))
+    return found
+
+
+async def supervised(folder: Path, outside: "Outside", options: argparse.Namespace) -> list[Row]:
+    from crash.agents.apps import app
+    from engines import until
+
+    settings = Settings(home=folder / ".outlive")
+    times: list[float] = []
+    repeated = 0
+    chance = random.Random(options.seed)
+    supervisor = Supervisor(settings, app="crash.agents.apps:app", reload=False)
+    async with supervisor, Client(settings, app=app) as client:
+        for number in range(options.supervised):
+            run = f"supervised-{number}"
+            handle = await client.start_run("actor", f"[run {run}] Act 60 times.", run_id=run)
+            seen = chance.randrange(3, 60)
+            await until(lambda run=run, seen=seen: len(outside.of(run)) >= seen and supervisor.worker_pids, "calls")
+            await asyncio.sleep(chance.random() * 0.2)
+            (pid,) = supervisor.worker_pids
+            killed = time.time()
+            os.kill(pid, signal.SIGKILL)
+            result = await handle.result()
+            assert result.output == "acted 60 times; heard 1", result.output
+            later = [call.begun for call in outside.of(run) if call.begun > killed]
+            times.append(later[0] - killed)
+            repeated += sum(outside.repeated(run).values()) - len(outside.repeated(run))
+            print(f"supervised      {number + 1:>3}   {times[-1]:5.1f} s", flush=True)
+    return [row("under a supervisor, at any time", times, calls=options.supervised * 121 + repeated, again=repeated)]
+
+
+def row(name: str, times: Sequence[float], *, calls: int, again: int) -> Row:
+    median, worst = (statistics.median(times), max(times)) if times else (float("nan"), float("nan"))
+    return name, len(times), calls, again, round(median, 1), round(worst, 1)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--boundaries", type=int, default=0, help="so many, drawn by chance; 0 takes all")
+    parser.add_argument("--side-by-side", type=int, default=4)
+    parser.add_argument("--supervised", type=int, default=12, help="kills of a worker under a supervisor")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    from crash.agents.projects import world
+
+    os.environ["PYTHONPATH"] = str(TESTS)  # where the workers find the app
+    os.environ["OBSTACLE"] = "none"
+    async with world() as outside:
+        rows = await boundaries(fresh_folder("agent-kills"), outside, options)
+        if options.supervised:
+            rows += await supervised(fresh_folder("agent-kills-supervised"), outside, options)
+    print(table(HEADER, rows))
+    save("agent_kills", {"header": HEADER, "rows": rows, "load": os.getloadavg()})
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
