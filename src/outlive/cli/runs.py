@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STATES = ("running", "parked", "stuck", "completed", "failed", "cancelled", "terminated", "timed_out")
 OPEN = {"running", "parked", "stuck"}
 MOST_ASKED = 20  # runs that are asked about one by one: what keeps them from moving the list does not tell
+MOST_SEARCHED = 200  # … where stuck ones are looked for
+ASKED_AT_ONCE = 10
 MOST_LISTED = 10_000  # of the open ones, when some of them are looked for
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -91,23 +93,26 @@ async def _rows(agent: str | None, states: tuple[str, ...], since: datetime | No
     async with project() as client:
         wide = limit if listed == set(states) else MOST_LISTED
         found = [run async for run in client.runs(agent=agent, states=sorted(listed), since=since, limit=wide)]
-        found = [run for run in await _asked(client, found) if not states or run.state in states][:limit]
+        most = MOST_SEARCHED if "stuck" in states else MOST_ASKED
+        found = [run for run in await _asked(client, found, most) if not states or run.state in states][:limit]
         spent = await spending(client.ledger, [run.workflow_id for run in found])
     return [Row(health=run, spending=spent.get(run.workflow_id)) for run in found]
 
 
-async def _asked(client: "Client", found: "list[RunHealth]") -> "list[RunHealth]":
+async def _asked(client: "Client", found: "list[RunHealth]", most: int) -> "list[RunHealth]":
     """Return the runs, the first open ones with what the engine says of each."""
     from outlive.engine.run_health import run_health
 
     temporal = await client.temporal()
-    numbers = [number for number, run in enumerate(found) if run.state in {"running", "stuck"}][:MOST_ASKED]
-    answers = await asyncio.gather(
-        *(run_health(temporal, client.settings, found[number].workflow_id) for number in numbers)
-    )
-    for number, answer in zip(numbers, answers, strict=True):
-        if answer is not None:
-            found[number] = answer
+    numbers = [number for number, run in enumerate(found) if run.state in {"running", "stuck"}]
+    if len(numbers) > most:
+        left = len(numbers) - most
+        click.echo(f"Of {left:,} more open runs it was not asked what keeps them from moving.", err=True)
+    for start in range(0, min(len(numbers), most), ASKED_AT_ONCE):
+        group = numbers[start : min(start + ASKED_AT_ONCE, most)]
+        asked = (run_health(temporal, client.settings, found[number].workflow_id) for number in group)
+        for number, answer in zip(group, await asyncio.gather(*asked), strict=True):
+            found[number] = answer or found[number]
     return found
 
 

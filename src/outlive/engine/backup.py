@@ -1,4 +1,4 @@
-"""Backups of engine and ledger together, taken while everything runs, and their return."""
+"""Backups of the engine and of what lies beside it, taken while everything runs, and their return."""
 
 import asyncio
 import hashlib
@@ -18,6 +18,7 @@ from outlive.errors import EngineFailed, UsageError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+KNOWN = {"engine.db", "ledger.db", "payloads.db", "streams.db"}
 BUSY_TIMEOUT = 30.0  # seconds
 
 
@@ -36,7 +37,7 @@ class Manifest:
     Attributes:
         made_at: When the engine was copied, ISO 8601 in UTC.
         engine: Which server wrote the engine's file; None where nobody recorded it.
-        files: ``engine.db`` and, where the project has one, ``ledger.db``.
+        files: ``engine.db`` and those of ``ledger.db``, ``payloads.db`` and ``streams.db`` that the project has.
     """
 
     made_at: str
@@ -46,10 +47,10 @@ class Manifest:
 
 
 async def back_up(home: Home, destination: Path) -> Manifest:
-    """Copy engine and ledger into a folder, consistent in themselves and with each other, under load.
+    """Copy engine, ledger, payloads and event log into a folder, consistent in themselves and with each other.
 
-    The engine is copied first: the ledger then knows at least what the engine knows, and nothing that the engine
-    does again after a restore is paid for again.
+    The engine is copied first, under load too: the ledger then knows at least what the engine knows, and nothing that
+    the engine does again after a restore is paid for again; and what engine and ledger refer to is among the payloads.
 
     Args:
         destination: A folder that does not exist yet, or is empty.
@@ -87,7 +88,7 @@ async def restore(home: Home, source: Path, *, force: bool = False) -> Path | No
             )
         staged = await asyncio.to_thread(_stage, home, source, manifest)
         kept = _set_aside(home) if present else None
-        for path in reversed(staged):  # the ledger first: whatever happens now, it is never older than the engine
+        for path in reversed(staged):  # the engine last: whatever happens now, nothing that it refers to is missing
             path.replace(path.with_name(path.name.removesuffix(".restoring")))
         sync_folder(home.path)
         write_version(home, manifest.engine)
@@ -108,7 +109,7 @@ def read_manifest(source: Path) -> Manifest:
         manifest = Manifest(**raw, engine=engine, files=files)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{str(source)!r} is no backup made by `outlive engine backup`: {error}.") from error
-    if manifest.format != FORMAT or "engine.db" not in files or files.keys() - {"engine.db", "ledger.db"}:
+    if manifest.format != FORMAT or "engine.db" not in files or files.keys() - KNOWN:
         raise UsageError(
             f"The backup {str(source)!r} was made by another version of Outlive. Restore it with that one."
         )
@@ -137,8 +138,7 @@ def _write_backup(home: Home, destination: Path) -> Manifest:
 
 def _copy_all(home: Home, folder: Path) -> Manifest:
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    sources = [home.engine_db, *([home.ledger_db] if home.ledger_db.exists() else [])]
-    files = {source.name: _copy_db(source, folder / source.name) for source in sources}
+    files = {source.name: _copy_db(source, folder / source.name) for source in _present(home)}
     return Manifest(made_at=made_at, engine=read_version(home), files=files)
 
 
@@ -158,7 +158,7 @@ def _copy_db(source: Path, target: Path) -> BackupFile:
 
 def _stage(home: Home, source: Path, manifest: Manifest) -> list[Path]:
     staged = []
-    for name in sorted(manifest.files):  # engine.db, ledger.db
+    for name in sorted(manifest.files):  # the engine first, as in `_databases`
         copy = home.path / f"{name}.restoring"
         remove_db(copy)
         try:
@@ -178,15 +178,20 @@ def _stage(home: Home, source: Path, manifest: Manifest) -> list[Path]:
     return staged
 
 
+def _databases(home: Home) -> list[Path]:
+    """Return what is backed up, in the order in which it is copied: what refers before what is referred to."""
+    return [home.engine_db, home.ledger_db, home.payloads_db, home.streams_db]
+
+
 def _present(home: Home) -> list[Path]:
-    return [path for path in (home.engine_db, home.ledger_db) if path.exists()]
+    return [path for path in _databases(home) if path.exists()]
 
 
 def _set_aside(home: Home) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     folder = home.path / f"replaced-{stamp}"
     folder.mkdir(mode=0o700)
-    for db in (home.engine_db, home.ledger_db):
+    for db in _databases(home):
         for suffix in ("", *SIDE_FILES):  # with its WAL: what is committed there is in no other place
             path = db.with_name(db.name + suffix)
             if path.exists():

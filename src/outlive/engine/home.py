@@ -53,6 +53,7 @@ class Home:
         self.engine_db = self.path / "engine.db"
         self.engine_version_file = self.path / "engine.version.json"
         self.ledger_db = self.path / "ledger.db"
+        self.payloads_db = self.path / "payloads.db"
         self.streams_db = self.path / "streams.db"
         self.state_file = self.path / "engine.json"
         self.lock_file = self.path / "lock"

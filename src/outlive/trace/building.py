@@ -1,6 +1,6 @@
 """From the events of a history to turns and entries, one event after the other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from outlive.contracts.events import EventKind
 from outlive.names import AGENT_WORKFLOW, DECIDE_UPDATE, NOTE_RUN, SAY_UPDATE, STATE_MEMO, split_agent_workflow_id
-from outlive.trace.calls import Calls, local_activity
+from outlive.trace.calls import AGENT_PREFIX, Calls, local_activity
 from outlive.trace.drafts import Drafts, moment
 from outlive.trace.model import Call, ChildRun, Failure, HistoryPart, Message, Timer, Value, Wait
 from outlive.trace.values import UnreadableValue, Values
@@ -298,18 +298,25 @@ class TraceBuilder:
     async def _child_initiated(self, event: HistoryEvent) -> None:
         given = event.start_child_workflow_execution_initiated_event_attributes
         self._children[event.event_id] = child_id = self.drafts.next_id()
-        agent = split_agent_workflow_id(given.workflow_id) if given.workflow_type.name == AGENT_WORKFLOW else None
-        payloads = [] if agent else list(given.input.payloads)  # what a child agent was asked its own trace says
+        agent, args = split_agent_workflow_id(given.workflow_id), None
+        name, kind, payloads = given.workflow_type.name, given.workflow_type.name, given.input.payloads
+        if kind == AGENT_WORKFLOW:  # what it was asked its own trace says
+            name = agent[0] if agent else kind
+        elif kind.startswith(AGENT_PREFIX):  # a tool that is a workflow
+            asked = await self.calls.tool_arguments(f"{child_id}.args", payloads)
+            name, args = asked["name"] or kind, asked["args"]
+        else:
+            args = await self._values.values(f"{child_id}.args", payloads)
         self.drafts.add(
             ChildRun(
                 id=child_id,
                 kind="child",
-                name=agent[0] if agent else given.workflow_type.name,
+                name=name,
                 state="scheduled",
                 began_at=moment(event.event_time),
                 workflow_id=given.workflow_id,
-                workflow_type=given.workflow_type.name,
-                args=await self._values.values(f"{child_id}.args", payloads),
+                workflow_type=kind,
+                args=args,
             )
         )
 
@@ -335,7 +342,14 @@ class TraceBuilder:
             changes["failure"] = await self._values.failure(given.failure)
         child = self.drafts.get(child_id)
         if kind == "child_workflow_execution_completed_event_attributes" and isinstance(child, ChildRun):
-            is_agent = child.workflow_type == AGENT_WORKFLOW
-            payloads = [] if is_agent else list(given.result.payloads)
-            changes["result"] = await self._values.values(f"{child_id}.result", payloads)
+            changes["result"] = await self._child_result(child, given.result.payloads)
         self.drafts.change(child_id, **changes)
+
+    async def _child_result(self, child: ChildRun, payloads: Sequence[Payload]) -> Value | None:
+        ref = f"{child.id}.result"
+        if child.workflow_type == AGENT_WORKFLOW or not payloads:
+            return None
+        if child.workflow_type.startswith(AGENT_PREFIX):
+            result: Value = (await self.calls.tool_result(ref, payloads[0]))["result"]
+            return result
+        return await self._values.values(ref, payloads)

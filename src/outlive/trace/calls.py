@@ -1,8 +1,10 @@
 """Activities as calls: which are a model's, which a tool's, what was given and what came of them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
@@ -95,7 +97,7 @@ class Calls:
         if isinstance(call, ModelCall):
             changes |= await self._answer(call, payloads[0]) if payloads else {}
         elif call.kind == "tool_call":
-            changes |= await self._tool_result(call_id, payloads[0]) if payloads else {}
+            changes |= await self.tool_result(f"{call_id}.result", payloads[0]) if payloads else {}
         else:
             changes["result"] = await self._values.values(f"{call_id}.result", payloads)
         self._drafts.change(call_id, **changes)
@@ -177,25 +179,25 @@ class Calls:
 
     async def _tool_call(self, event: HistoryEvent, toolset: str, summary: str, common: dict[str, Any]) -> ToolCall:
         payloads = event.activity_task_scheduled_event_attributes.input.payloads
-        named = summary.rpartition(":")[2] or toolset
-        ref = f"{common['id']}.args"
+        given = await self.tool_arguments(f"{common['id']}.args", payloads)
+        named = given.pop("name") or summary.rpartition(":")[2] or toolset
+        return ToolCall(kind="tool_call", name=named, toolset=toolset, **given, **common)
+
+    async def tool_arguments(self, ref: str, payloads: Sequence[Payload]) -> dict[str, Any]:
+        """Return ``name``, ``args`` and ``tool_call_id`` of a tool call, from what its activity or child was given."""
         try:
             params = await self._values.mapping(payloads[0]) if payloads else {}
         except UnreadableValue as error:
-            args = self._values.unreadable(ref, len(payloads[0].data), error)
-            return ToolCall(kind="tool_call", name=named, toolset=toolset, args=args, **common)
+            return {"name": "", "args": self._values.unreadable(ref, len(payloads[0].data), error)}
         context = params.get("serialized_run_context")
-        return ToolCall(
-            kind="tool_call",
-            name=str(params.get("name") or named),
-            toolset=toolset,
-            tool_call_id=str(context.get("tool_call_id") or "") if isinstance(context, dict) else "",
-            args=self._values.keep(ref, params.get("tool_args")),
-            **common,
-        )
+        return {
+            "name": str(params.get("name") or ""),
+            "args": self._values.keep(ref, params.get("tool_args")),
+            "tool_call_id": str(context.get("tool_call_id") or "") if isinstance(context, dict) else "",
+        }
 
-    async def _tool_result(self, call_id: str, payload: Any) -> dict[str, Any]:
-        ref = f"{call_id}.result"
+    async def tool_result(self, ref: str, payload: Payload) -> dict[str, Any]:
+        """Return ``result`` and ``verdict`` of a tool call, from what its activity or child returned."""
         try:
             found = await self._values.plain(payload)
         except UnreadableValue as error:

@@ -187,7 +187,7 @@ class Message(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class ChildRun(Entry):
-    """A child workflow; ``kind`` is ``child``, ``name`` the agent, or the workflow's type.
+    """A child workflow; ``kind`` is ``child``, ``name`` the agent, the tool, or the workflow's type.
 
     Attributes:
         trace: What happened in it, where it is an agent's run that can be read.

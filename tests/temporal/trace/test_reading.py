@@ -8,6 +8,7 @@ from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from temporalio import workflow
 
 from engines import until
 from outlive import App, Durable, SubAgents, tool_options
@@ -218,6 +219,29 @@ async def test_a_sub_agents_run_is_unfolded_in_its_place_and_counted(served, rea
     assert (trace.totals.model_calls, trace.totals.tool_calls) == (4, 1)
     value = await TraceReader(temporal, client.settings).value(handle.workflow_id, f"{child.id}/2.result")
     assert value.content == "saw 0"
+
+
+async def test_a_tool_that_is_a_workflow_is_shown_as_the_tool(served, read):
+    agent = Agent(calling("sleep_on_it"), name="dozer", capabilities=[Durable()])
+
+    @agent.tool_plain(metadata={"temporal": {"child_workflow": {}}})
+    async def sleep_on_it(number: int) -> str:
+        """Sleep on it."""
+        await workflow.sleep(0.01)
+        return f"slept {number}"
+
+    client = await served(App("test", agents=[agent]))
+    handle = await client.start_run(agent, "Doze", run_id="d")
+    await handle.result()
+
+    (child,) = [entry for entry in (await read(client, handle.workflow_id)).entries() if isinstance(entry, ChildRun)]
+
+    assert (child.name, child.state, child.args.content, child.result.content) == (
+        "sleep_on_it",
+        "done",
+        {"number": 0},
+        "slept 0",
+    )
 
 
 async def test_a_large_result_is_cut_and_can_be_had_whole(served, read):

@@ -69,7 +69,9 @@ def test_help_names_every_command(outlive):
     assert all(f"  {name} " in out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["analyze", "batch", "cancel", "chat", "decide", "doctor", "engine", "init", "run", "say", "up"])
+@pytest.mark.parametrize(
+    "command", ["analyze", "batch", "cancel", "chat", "decide", "doctor", "engine", "init", "run", "say", "up"]
+)
 def test_every_command_explains_itself(outlive, command):
     status, out, _ = outlive(command, "--help")
 
