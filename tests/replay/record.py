@@ -9,6 +9,8 @@ import re
 import tempfile
 from pathlib import Path
 
+from temporalio.client import Client
+
 from crash.batch.projects import Project, project_in, texts
 from engines import settings_for, until
 from outlive.engine.home import Home
@@ -66,9 +68,13 @@ async def _run_id(project: Project, handle: BatchHandle) -> str:
 
 
 async def _write(project: Project, handle: BatchHandle, run_id: str, name: str) -> None:
-    temporal = await project.client.temporal()
-    history = await temporal.get_workflow_handle(batch_workflow_id(handle.batch_id), run_id=run_id).fetch_history()
-    text = re.sub(r'"identity": ?"[^"]*"', '"identity": "recorder"', history.to_json())  # no names of machines
+    await write_history(await project.client.temporal(), batch_workflow_id(handle.batch_id), run_id, name)
+
+
+async def write_history(temporal: Client, workflow_id: str, run_id: str, name: str) -> None:
+    """Write one workflow run's history down, without the names of machines."""
+    history = await temporal.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+    text = re.sub(r'"identity": ?"[^"]*"', '"identity": "recorder"', history.to_json())
     (HERE / f"{name}.json").write_text(text)
 
 
