@@ -6,6 +6,7 @@ One batch that is paused, resumed, made wider and continued as new; one that is 
 import asyncio
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -72,10 +73,12 @@ async def _write(project: Project, handle: BatchHandle, run_id: str, name: str) 
 
 
 async def write_history(temporal: Client, workflow_id: str, run_id: str, name: str) -> None:
-    """Write one workflow run's history down, without the names of machines."""
+    """Write one workflow run's history down, without names and paths of the machine."""
     history = await temporal.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
     text = re.sub(r'"identity": ?"[^"]*"', '"identity": "recorder"', history.to_json())
-    (HERE / f"{name}.json").write_text(text)
+    (HERE / f"{name}.json").write_text(
+        text.replace(str(HERE.parents[1]), "").replace(sys.prefix, "").replace(sys.base_prefix, "")
+    )
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ async def _child_run(agent: str, task: str) -> AgentOutcome:
         await host.note(EventKind.CHILD_STARTED, child_id, stream=child_id, agent=agent)
     outcome: AgentOutcome = await workflow.execute_child_workflow(
         AGENT_WORKFLOW,
-        AgentInput(agent=agent, inbox=[AgentMessage(message_id="start", content=task)]),
+        AgentInput(agent=agent, inbox=[AgentMessage(message_id="start", content=task)], wants_messages=False),
         id=child_id,
         result_type=AgentOutcome,
         parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,

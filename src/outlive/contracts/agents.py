@@ -52,6 +52,7 @@ class AgentInput:
         last_output: Output of the last turn that ended, as JSON.
         continued: How often the workflow has continued as new.
         events_per_run: After how many history events a run continues as new.
+        wants_messages: Whether the outcome is to hold the conversation; a parent run has no use for its child's.
     """
 
     agent: str
@@ -69,6 +70,7 @@ class AgentInput:
     last_output: Any = None
     continued: int = 0
     events_per_run: int = 600
+    wants_messages: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,13 +108,14 @@ class Effects:
             connection.execute(begun)
             return _found(connection, claim.effect_key)
 
-    def finish(self, key: str, result: bytes, facts: dict[str, Any]) -> None:
-        """Record a call as done; the first result stays."""
+    def finish(self, key: str, result: bytes, facts: dict[str, Any]) -> bytes:
+        """Record a call as done, and return the result that counts: the first that was recorded."""
         done = {"state": EffectState.DONE, "result": result, "facts": json.dumps(facts), "ended_at": time.time()}
         with self._writing.begin() as connection:
             connection.execute(
                 update(effects).where(effects.c.effect_key == key, effects.c.state != EffectState.DONE).values(**done)
             )
+            return _found(connection, key).result or result
 
     def fail(self, key: str, error: str) -> int:
         """Record that an attempt ended with an error, and return how often that happened so far."""

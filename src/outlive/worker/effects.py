@@ -152,7 +152,10 @@ class _Inbound(ActivityInboundInterceptor):
         finally:
             current_call.reset(token)
         (payload,) = await activity.client().data_converter.encode([result])
-        await self._ledger.call(self._ledger.effects.finish, call.key, payload.SerializeToString(), call.facts)
+        own = payload.SerializeToString()
+        counts = await self._ledger.call(self._ledger.effects.finish, call.key, own, call.facts)
+        if counts != own:  # another attempt, that was taken for dead, has recorded its result before
+            result = await _restored(counts, input.fn)
         _tell(call, subject, "ended", {**call.facts, **_shown_result(subject, result)})
         return result
 

@@ -58,7 +58,12 @@ class AgentWorkflow:
         """Work on one turn after the other until nothing is left to be answered."""
         while self._is_working or await self._takes_next_message():
             await self._work_turn(run)
-        outcome = AgentOutcome(output=self._last_output, messages=self._messages, usage=self._usage, turns=self._turn)
+        outcome = AgentOutcome(
+            output=self._last_output,
+            messages=self._messages if run.wants_messages else [],
+            usage=self._usage,
+            turns=self._turn,
+        )
         await self.note(EventKind.RUN_ENDED, output=self._last_output, usage=self._usage)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return outcome

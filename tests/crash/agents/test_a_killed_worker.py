@@ -153,7 +153,6 @@ async def test_a_worker_that_wakes_up_after_its_call_was_made_elsewhere_changes_
     assert status == 0
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="an attempt that comes second returns its own result")
 async def test_where_two_workers_have_made_a_call_the_result_that_was_recorded_first_is_the_runs(
     project: AgentProject,
 ):
