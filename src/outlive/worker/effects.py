@@ -32,6 +32,7 @@ from temporalio.worker import (
 from outlive.agents.current import CurrentCall, current_call
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.options import ToolTreatment
+from outlive.agents.services import services
 from outlive.contracts.events import EventKind, NewEvent
 from outlive.errors import ModelUnusable
 from outlive.ledger.effects import EffectClaim, EffectState, effect_key
@@ -142,7 +143,7 @@ class _Inbound(ActivityInboundInterceptor):
             async with self._kept_alive(), asyncio.timeout(limit):
                 result = await super().execute_activity(input)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is counted
-            said = f"no answer within {limit:g} s" if isinstance(error, TimeoutError) and limit else str(error)
+            said = str(error) or _silence(limit)
             told = f"{_kind(error)}: {said}\n{''.join(format_tb(error.__traceback__)[-DEEPEST_FRAMES:])}"
             failures = await self._ledger.call(self._ledger.effects.fail, call.key, told)
             verdict = _verdict(error, said, failures, subject)
@@ -185,6 +186,13 @@ async def _beat() -> None:
     while True:
         activity.heartbeat()
         await asyncio.sleep(BEAT_SECONDS)
+
+
+def _silence(limit: float | None) -> str:
+    """Return what is said of an attempt that ended without a word: its time was up."""
+    offered = services()
+    seconds = limit if limit is not None else offered.settings.model_timeout if offered else None
+    return "it ended without a word" if seconds is None else f"no answer within {seconds:g} s"
 
 
 async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:

@@ -100,7 +100,6 @@ async def test_a_stream_that_was_cut_is_never_taken_for_an_answer(faulty: Faulty
     assert "It is done" not in str(result.messages)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the failure is told with an empty message")
 @pytest.mark.parametrize("stall", [mishaps.stall, mishaps.silence])
 async def test_a_server_that_falls_silent_is_given_up_after_the_model_timeout_and_asked_again(
     faulty: Faulty, stall: Mishap
