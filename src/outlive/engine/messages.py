@@ -46,12 +46,20 @@ class _Seen:
     digest: bytes
 
 
+@dataclasses.dataclass(slots=True)
+class _Opened:
+    """A message that was read, and what it looked like then."""
+
+    message: ModelMessage
+    look: "_Look"
+
+
 class MessageChunks:
     """Turns messages into chunks and back. May be used from any thread."""
 
     def __init__(self) -> None:
         self._seen: dict[int, _Seen] = {}
-        self._decoded: BoundedCache[bytes, ModelMessage] = BoundedCache(DECODED_BYTES)
+        self._decoded: BoundedCache[bytes, _Opened] = BoundedCache(DECODED_BYTES)
 
     @staticmethod
     def are_messages(values: Sequence[object]) -> bool:
@@ -79,20 +87,25 @@ class MessageChunks:
         return to_json(message)
 
     def decoded(self, digests: Iterable[bytes]) -> dict[bytes, ModelMessage]:
-        """Return those messages that are kept opened, by digest. They are shared: `own` makes a caller's copy."""
-        return self._decoded.get_all(digests)
+        """Return those messages that are kept opened, by digest, but none that somebody has changed since.
+
+        They are shared: `own` makes a caller's copy.
+        """
+        opened = self._decoded.get_all(digests)
+        return {digest: kept.message for digest, kept in opened.items() if kept.look.still_holds()}
 
     def decode(self, digest: bytes, content: bytes) -> ModelMessage:
         """Return the message of a chunk. It is shared: `own` makes a caller's copy."""
-        message = self._decoded.get(digest)
-        if message is None:
-            message = _ADAPTER.validate_json(content, context=_JOURNAL_CONTEXT)
-            self._decoded.put(digest, message, len(content))
+        kept = self._decoded.get(digest)
+        if kept is not None and kept.look.still_holds():
+            return kept.message
+        message = _ADAPTER.validate_json(content, context=_JOURNAL_CONTEXT)
+        self._decoded.put(digest, _Opened(message=message, look=_Look(message)), len(content))
         return message
 
     @staticmethod
     def own(message: ModelMessage) -> ModelMessage:
-        """Return a copy of a shared message, and of its parts, that its caller may change.
+        """Return a copy of a shared message, and of its parts, that its caller may keep.
 
         What the fields of a part hold is shared on.
         """

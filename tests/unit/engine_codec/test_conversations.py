@@ -8,7 +8,7 @@ from pydantic_ai.durable_exec.temporal import PydanticAIPayloadConverter, Pydant
 from pydantic_ai.messages import ModelMessagesTypeAdapter, TextPart, ToolReturnPart
 from pydantic_core import to_jsonable_python
 from temporalio.client import ClientConfig
-from temporalio.converter import DataConverter
+from temporalio.converter import ActivitySerializationContext, DataConverter
 
 from outlive.engine.connection import data_converter
 from outlive.engine.converter import converter_for, message_chunks
@@ -206,6 +206,54 @@ async def test_what_a_reader_changes_no_other_reader_sees(converter):
     _, second = await through(converter, sent, _RequestParams)
 
     assert second == sent
+
+
+def as_an_activity(converter: DataConverter) -> DataConverter:
+    """The converter that a worker reads the arguments of an activity with."""
+    context = ActivitySerializationContext(
+        namespace="default",
+        activity_id="1",
+        activity_type="agent__a__model_request",
+        activity_task_queue="q",
+        workflow_id="agent/a/1",
+        workflow_type="OutliveAgent",
+        is_local=False,
+    )
+    return converter.with_context(context)
+
+
+async def test_the_calls_of_a_run_share_the_messages_that_none_of_them_changed(converter):
+    reader = as_an_activity(converter)
+    messages = conversation(12)
+    _, first = await through(converter, request(messages[:10]), _RequestParams, reader=reader)
+    first.messages.pop()
+    _, second = await through(converter, request(messages), _RequestParams, reader=reader)
+
+    assert second.messages == messages
+    assert all(mine is before for mine, before in zip(second.messages, first.messages, strict=False))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [replace_text, add_a_part, change_deep_inside, change_the_usage, change_arguments, replace_a_part, set_metadata],
+)
+async def test_what_one_call_changes_the_next_call_does_not_see(converter, change):
+    reader, sent = as_an_activity(converter), request(conversation(6))
+    _, first = await through(converter, sent, _RequestParams, reader=reader)
+    change(first.messages)
+    _, second = await through(converter, sent, _RequestParams, reader=reader)
+
+    assert first != sent
+    assert second == sent
+
+
+async def test_a_message_that_is_said_twice_is_two_messages(converter):
+    (message,) = conversation(1)
+    sent = request([message, message])
+    _, read = await through(converter, sent, _RequestParams, reader=as_an_activity(converter))
+    read.messages[0].metadata = {"seen": True}
+
+    assert read.messages[1] == message
 
 
 async def test_messages_that_are_gone_are_forgotten(converter):
