@@ -14,7 +14,7 @@ from datetime import timedelta
 from traceback import format_tb
 from typing import Any
 
-from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UnexpectedModelBehavior, UserError
 from pydantic_core import to_json
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
@@ -34,7 +34,7 @@ from outlive.agents.mcp_pool import McpPool
 from outlive.agents.options import ToolTreatment
 from outlive.agents.services import services
 from outlive.contracts.events import EventKind, NewEvent
-from outlive.errors import ModelUnusable
+from outlive.errors import ModelUnusable, OutliveError
 from outlive.ledger.effects import EffectClaim, EffectState, effect_key
 from outlive.ledger.ledger import Ledger
 from outlive.names import ORIGINAL_RUN_HEADER
@@ -233,7 +233,7 @@ def _verdict(error: Exception, said: str, failures: int, subject: _Subject) -> A
     kind = _kind(error)
     is_final = kind in final_types or (isinstance(error, ApplicationError) and error.non_retryable)
     is_final = is_final or _is_refused(error)
-    if subject.kind == "model" and kind == UNFIT_ANSWER:
+    if subject.kind == "model" and _is_unfit(error):
         is_final = failures >= UNFIT_ATTEMPTS
     elif kind == ModelUnusable.__name__ or (subject.treatment and failures >= subject.treatment.attempts):
         is_final = True
@@ -249,6 +249,14 @@ def _verdict(error: Exception, said: str, failures: int, subject: _Subject) -> A
         next_retry_delay=None if is_final else pause,
         category=ApplicationErrorCategory.BENIGN,  # it is in the ledger and in the run's trace: not in the log as well
     )
+
+
+def _is_unfit(error: Exception) -> bool:
+    """Whether an answer made no sense: reading it failed with what no provider and no connection fails with."""
+    cause = error.__cause__ if isinstance(error, ApplicationError) else error
+    if isinstance(cause, UnexpectedModelBehavior) or _kind(error) == UNFIT_ANSWER:
+        return True
+    return not isinstance(cause, AgentRunError | OutliveError | OSError | TimeoutError | UserError | None)
 
 
 def _is_refused(error: Exception) -> bool:
