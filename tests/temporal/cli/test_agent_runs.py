@@ -1,6 +1,6 @@
 """`outlive init`, `run`, `say`, `decide` and `cancel`, as a user types them."""
 
-import asyncio
+import os
 import signal
 from asyncio.subprocess import PIPE
 
@@ -170,12 +170,13 @@ async def test_a_queue_that_no_worker_polls_is_named(folder: Folder):
         errors = Errors(process)
         await until(lambda: folder.lines("begun") == ["one"], "the tool runs")
         (folder.path / "app.py").rename(folder.path / "hidden.py")  # its workers, restarted, find no app
-        await asyncio.gather(*(asyncio.to_thread(_kill, pid) for pid in folder.worker_pids()))
+        for pid in folder.worker_pids():
+            os.kill(pid, signal.SIGKILL)
         await errors.say("No worker polls the task queue 'outlive'. Start one with `outlive up`.")
 
         (folder.path / "hidden.py").rename(folder.path / "app.py")
-        folder.take("hold")
         await errors.say("It goes on.")
+        folder.take("hold")
         status, out, _ = await ended(process)
         assert (status, out) == (0, "ONE\n")
         assert up.returncode is None
@@ -200,12 +201,5 @@ speaker = Agent(FunctionModel(answer), name="speaker", capabilities=[Crooked()])
         assert "a hook with a bug" in errors.text
 
         (folder.path / "app.py").write_text(whole)
-        await errors.say("It goes on.")
         status, out, _ = await ended(process)
         assert (status, out) == (0, "HELLO\n")
-
-
-def _kill(pid: int) -> None:
-    import os
-
-    os.kill(pid, signal.SIGKILL)
