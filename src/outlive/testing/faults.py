@@ -61,6 +61,7 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self.moment = moment
         self._left = occurrence
         self._strike = strike
+        self._asked: set[tuple[str, int]] = set()
 
     def armed(self, client: temporalio.client.Client) -> temporalio.client.Client:
         """Return a client whose workers in this process die at the moment."""
@@ -81,6 +82,12 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self._left -= 1
         if self._left == 0:
             self._strike()
+
+    def asked(self, run_id: str, number: int) -> None:
+        """Take note that a run asks for its n-th call; once, though a workflow task may be tried again."""
+        if (run_id, number) not in self._asked:
+            self._asked.add((run_id, number))
+            self.reached(Moment.CALL_SCHEDULED)
 
     def intercept_activity(
         self,
@@ -142,10 +149,13 @@ class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
     def __init__(self, next: temporalio.worker.WorkflowOutboundInterceptor, fault: Fault) -> None:  # noqa: A002
         super().__init__(next)
         self._fault = fault
+        self._calls = 0
 
     def start_activity(self, input: temporalio.worker.StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
-        if input.activity.startswith(AGENT_CALL) and not workflow.unsafe.is_replaying():
-            self._fault.reached(Moment.CALL_SCHEDULED)
+        if input.activity.startswith(AGENT_CALL):
+            self._calls += 1
+            if not workflow.unsafe.is_replaying():
+                self._fault.asked(workflow.info().run_id, self._calls)
         return super().start_activity(input)
 
     def continue_as_new(self, input: temporalio.worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002

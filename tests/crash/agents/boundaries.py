@@ -37,15 +37,16 @@ class Killed:
 
     def check(self, unkilled: RunResult[Any]) -> None:
         """Assert that it ended as if nothing had happened, and what was recorded was made once."""
-        assert self.status == -9
+        where = f"{self.moment} {self.number}: {self.at_death}"
+        assert self.status == -9, where
         assert self.result.output == unkilled.output
         assert plain(self.result.messages, self.run) == plain(unkilled.messages, "whole")
         assert {entry.state for entry in self.at_end} == {"done"}
         assert len(self.at_end) == CALLS
         recorded = {entry.key for entry in self.at_death if entry.state == "done"}
         in_flight = [entry for entry in self.at_death if entry.state != "done"]
-        assert len(in_flight) == (1 if self.moment is Moment.CALL_CLAIMED else 0)
-        assert len(recorded) == self._expected_records()
+        assert len(in_flight) == (1 if self.moment is Moment.CALL_CLAIMED else 0), where
+        assert len(recorded) == self._expected_records(), where
         assert self.repeated == {}  # at none of these moments has a call that is to be made again gone out
         assert self.calls == CALLS
         attempts = {entry.key: entry.attempts for entry in self.at_end}
