@@ -62,10 +62,9 @@ def answer(messages, info):
 async def stream(messages, info):
     words = said(messages)[-1].split()
     for word in words:
-        note("words", word)
+        yield word.upper() if word == words[0] else " " + word.upper()
         while is_there("hold"):
             await asyncio.sleep(0.02)
-        yield word.upper() + " "
 
 
 speaker = Agent(FunctionModel(answer), name="speaker", capabilities=[Durable()])
