@@ -135,6 +135,12 @@ def test_of_several_questions_each_command_names_its_own():
     assert [line for line in lines if "decide" in line][-1].strip().startswith("outlive decide a/1 tell --question q2")
 
 
+def test_where_a_key_is_read_is_said_with_the_question_about_a_model():
+    about = Question(question_id="q", reason="No key.", choices=["retry"], subject="model")
+
+    assert "start what runs them (`outlive up`) again" in decision_lines("a/1", [about])[1]
+
+
 def test_kinds_of_a_newer_outlive_are_passed_over(seen):
     seen.see("told_a_joke", text="x")
 
