@@ -120,7 +120,8 @@ async def main() -> None:
     options = parser.parse_args()
     from crash.agents.projects import world
 
-    os.environ["PYTHONPATH"] = str(TESTS)  # where the workers find the app
+    found = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(found)  # where the workers find the app
     os.environ["OBSTACLE"] = "none"
     async with world() as outside:
         rows = await boundaries(fresh_folder("agent-kills"), outside, options)

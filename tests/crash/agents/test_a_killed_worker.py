@@ -130,6 +130,24 @@ async def test_a_worker_asked_to_stop_finishes_the_call_in_flight_and_nothing_is
     assert project.outside.repeated("drained") == {}
 
 
+async def test_a_call_that_outlasts_the_grace_of_a_stopping_worker_is_handed_on_and_is_no_failure(
+    project: AgentProject,
+):
+    project.outside.hold("tool")
+    handle = await project.begin("actor", "Act 1 times.", "outlasting")
+    worker = project.start_worker()
+    await until(lambda: project.outside.in_flight("tool") == 1, "a call is in flight")
+    status = await worker.terminate()
+    project.outside.release()
+    project.start_worker()
+    result = await project.ended(handle)
+
+    assert status == 0
+    assert result.output == "acted 1 times; heard 1"
+    assert project.outside.repeated("outlasting") == {("tool", 0): 2}
+    assert [entry.failures for entry in project.effects(handle)] == [0, 0, 0]
+
+
 async def test_a_worker_that_wakes_up_after_its_call_was_made_elsewhere_changes_nothing(project: AgentProject):
     project.outside.hold("tool")
     handle = await project.begin("actor", "Act 2 times.", "sleeper")
