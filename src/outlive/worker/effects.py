@@ -42,7 +42,7 @@ from outlive.streams.writing import StreamWriter
 from outlive.worker.pulse import Pulse
 
 AGENT_PREFIX = "agent__"
-MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__compact_messages")
+MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__model_compact_messages")
 TOOL_SUFFIX = "__call_tool"
 BEAT_SECONDS = 1.0
 UNFIT_ANSWER = "UnexpectedModelBehavior"

@@ -24,7 +24,15 @@ from outlive.contracts.agents import (
     TurnResult,
 )
 from outlive.contracts.events import EventKind
-from outlive.names import AGENT_WORKFLOW, CLOSE_SIGNAL, DECIDE_UPDATE, RUN_STATE_QUERY, SAY_UPDATE, STATE_MEMO
+from outlive.names import (
+    AGENT_WORKFLOW,
+    CLOSE_SIGNAL,
+    DECIDE_UPDATE,
+    REQUEST_MEMO,
+    RUN_STATE_QUERY,
+    SAY_UPDATE,
+    STATE_MEMO,
+)
 from outlive.workflows import calls, policies
 
 with workflow.unsafe.imports_passed_through():
@@ -157,7 +165,7 @@ class AgentWorkflow:
                 last_output=self._last_output,
                 continued=self._run.continued + 1,
             ),
-            memo={STATE_MEMO: self._state_memo()},
+            memo={REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None), STATE_MEMO: self._state_memo()},
         )
 
     async def ask(self, reason: str, *, choices: list[Choice], subject: str) -> str:

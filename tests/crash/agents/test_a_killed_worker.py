@@ -171,26 +171,6 @@ async def test_a_worker_that_wakes_up_after_its_call_was_made_elsewhere_changes_
     assert status == 0
 
 
-async def test_where_two_workers_have_made_a_call_the_result_that_was_recorded_first_is_the_runs(
-    project: AgentProject,
-):
-    project.outside.hold("tool")
-    handle = await project.begin("stubborn", "Act 1 times.", "twice")  # it would hear that it was given up
-    sleeper = project.start_worker()
-    await until(lambda: project.outside.in_flight("tool") == 1, "a call is in flight")
-    os.kill(sleeper.pid, signal.SIGSTOP)
-    project.start_worker()
-    await until(lambda: project.outside.in_flight("tool") == 2, "the call is made elsewhere")
-    project.outside.release(1)
-    os.kill(sleeper.pid, signal.SIGCONT)
-    await until(lambda: project.effects(handle)[-1].state == "done", "the first result is recorded")
-    project.outside.release()
-    result = await project.ended(handle)
-
-    assert project.outside.repeated("twice") == {("tool", 0): 2}
-    assert "did 0 for time 1" in str(plain(result.messages, "twice"))
-
-
 async def test_a_tool_that_ignores_its_timeout_counts_as_done_once_it_returns(project: AgentProject):
     project.outside.hold("tool")
     handle = await project.begin("stubborn", "Act 1 times.", "deaf")

@@ -42,7 +42,7 @@ async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_
 
 
 async def start_until_refused(client: Client, task_queue: str, accepted: list[WorkflowHandle]) -> None:
-    memo = {"ballast": "x" * 200_000}
+    memo = {f"ballast-{number}": "x" * 15_000 for number in range(14)}  # each too small to lie beside the history
     while True:
         name = f"run-{len(accepted)}"
         accepted.append(await start_counting(client, 2, id=name, task_queue=task_queue, memo=memo))

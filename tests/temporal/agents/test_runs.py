@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.durable_exec._toolset import wrap_tool_call_result
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
+from temporalio import activity
 
 from engines import until
-from outlive import App, Durable, in_memory, tool_options
+from outlive import App, Durable, idempotency_key, in_memory, tool_options
 from outlive.errors import AgentUndurable, AppError, RunError, RunFailed
 
 
@@ -95,6 +97,8 @@ async def test_a_long_run_continues_as_new_in_mid_turn_and_repeats_nothing(serve
     assert calls == list(range(30))
     assert result.usage["requests"] == 31
     assert len(runs) > 3
+    with pytest.raises(RunError, match="another request"):
+        await client.start_run(agent, "Look elsewhere", run_id="long")
 
 
 async def test_a_bug_in_a_tool_is_tried_three_times_and_the_model_is_told(served):
@@ -350,3 +354,27 @@ async def test_a_long_answer_reaches_the_caller_whole(served):
 
     assert answer == long
     assert (await conversation.result()).output == long
+
+
+async def test_where_two_workers_have_made_a_call_the_result_that_was_recorded_first_is_the_runs(served):
+    agent = Agent(calling(1), name="second", capabilities=[Durable()])
+    books = []
+
+    @agent.tool_plain
+    async def look(number: int) -> str:
+        """Look; before it is seen, another worker that was taken for dead records what it saw."""
+        (payload,) = activity.payload_converter().to_payloads([await wrap_tool_call_result(_seen_elsewhere())])
+        await books[0].call(books[0].effects.finish, idempotency_key(), payload.SerializeToString(), {})
+        return "seen here"
+
+    client = await served(App("test", agents=[agent]))
+    books.append(client.ledger)
+
+    result = await (await client.start_run(agent, "Look")).result()
+
+    told = [part for message in result.messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    assert [part.content for part in told] == ["seen elsewhere"]
+
+
+async def _seen_elsewhere() -> str:
+    return "seen elsewhere"

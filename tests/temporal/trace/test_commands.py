@@ -100,23 +100,23 @@ async def test_show_gives_programs_the_same_and_one_value_whole(served, outlive)
 
 
 async def test_a_parked_run_is_listed_with_what_it_waits_for_and_what_to_do(served, outlive):
-    client = await served(App("test", agents=[agent := parking_agent("parker")]))
+    client = await served(App("test", agents=[agent := parking_agent("cashier")]))
     handle = await client.start_run(agent, "Pay", run_id="p")
 
     async def is_parked() -> bool:
-        return [run.state async for run in client.runs(agent="parker", states=["parked"])] == ["parked"]
+        return [run.state async for run in client.runs(agent="cashier", states=["parked"])] == ["parked"]
 
     await until(is_parked, "the list shows the run as parked")
-    _, listed, _ = await outlive("runs", "--agent", "parker")
-    _, for_programs, _ = await outlive("runs", "--agent", "parker", "--state", "parked", "--json")
+    _, listed, _ = await outlive("runs", "--agent", "cashier")
+    _, for_programs, _ = await outlive("runs", "--agent", "cashier", "--state", "parked", "--json")
     _, shown, _ = await outlive("show", "p")
     await handle.decide("stop")
 
     row, reason = listed.splitlines()[1:]
-    assert row.split()[:2] == ["parker/p", "parked"]
-    assert "the account is locked Decide: `outlive decide parker/p retry|tell|stop`." in reason
+    assert row.split()[:2] == ["cashier/p", "parked"]
+    assert "the account is locked Decide: `outlive decide cashier/p retry|tell|stop`." in reason
     assert [run["questions"][0]["subject"] for run in json.loads(for_programs)] == ["pay"]
-    assert "  outlive decide parker/p tell" in shown
+    assert "  outlive decide cashier/p tell" in shown
 
 
 async def test_runs_are_listed_with_what_they_came_to_and_can_be_chosen_from(served, outlive):
