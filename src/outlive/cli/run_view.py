@@ -56,9 +56,7 @@ def decision_lines(run: str, questions: Sequence[Question]) -> list[str]:
         which = f" --question {question.question_id}" if len(questions) > 1 else ""
         lines.append(f"The run waits for a person: {in_line(question.reason, longest=1_000)}")
         if question.subject == "model":
-            lines.append(
-                "  Workers read the keys: after setting one, start what runs them (`outlive up`) again."
-            )
+            lines.append("  Workers read the keys: after setting one, start what runs them (`outlive up`) again.")
         lines.extend(
             f"  outlive decide {run} {choice}{which}    {MEANINGS.get(choice, '')}" for choice in question.choices
         )
