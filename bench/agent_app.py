@@ -91,7 +91,7 @@ def mark(number: int) -> None:
     if path := os.environ.get(MARKS):
         state = Home(Settings.load().home).read_state()
         engine = cpu_seconds([state.engine_pid if state else None])
-        made = Mark(number=number, clock=time.monotonic(), process=cpu_seconds([os.getpid()]), engine=engine)
+        made = Mark(number=number, clock=time.monotonic(), process=time.process_time(), engine=engine)
         with Path(path).open("a") as file:
             file.write(f"{json.dumps(asdict(made))}\n")
 

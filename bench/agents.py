@@ -9,13 +9,13 @@ Prints tables, and keeps the figures in ``bench/.cache/agents.json``.
 
 import argparse
 import asyncio
+import itertools
 import os
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError
@@ -34,12 +34,16 @@ BYTES_PER_TOKEN = 4
 MODEL_LATENCY = 0.05  # seconds
 STOCK_QUEUE = "stock"
 STOCK_EVENTS_PER_CALL = 12  # of a model call and a tool call
+WARM_UPS = 2  # turns that open connections, and are not counted
 PARTS = ("calls", "conversation", "stock", "latency")
 
 
 def tenths(marks: Sequence[Mark], what: Callable[[Mark], float]) -> list[float]:
     """Return milliseconds of something per tool call, with the model call before it, for each tenth of a run."""
-    return [(what(later) - what(earlier)) / (later.number - earlier.number) * 1e3 for earlier, later in pairwise(marks)]
+    return [
+        (what(later) - what(earlier)) / (later.number - earlier.number) * 1e3
+        for earlier, later in itertools.pairwise(marks)
+    ]
 
 
 def medians(rows: Sequence[Sequence[float]]) -> list[float]:
@@ -71,7 +75,10 @@ async def calls_part(running: Project, *, calls: int, turns: int) -> dict[str, A
         "difference: durability": added,
         "(clock)": clock,
     }
-    shown = [[name, *(f"{value:.1f}" for value in row), f"{row[-1] / row[0]:.2f}"] for name, row in named.items()]
+    shown = [
+        [name, *(f"{value:.1f}" for value in row), f"{row[-1] / row[0]:.2f}" if row[0] else ""]
+        for name, row in named.items()
+    ]
     print(f"\n{calls} tool calls of {RESULT_SIZE:,} bytes, {turns} times (medians)\n")
     print(table(header, shown), flush=True)
     print("\n" + table(CHAIN_HEADER, [chain.row() for chain in chains]), flush=True)
@@ -105,7 +112,9 @@ async def conversation_part(running: Project, *, turns: int) -> dict[str, Any]:
 async def stock_worker(running: Project) -> AsyncIterator[Client]:
     """Run a worker of the stock integration on the project's engine."""
     address = running.supervisor.address
-    worker = await asyncio.create_subprocess_exec(sys.executable, "agent_stock.py", address, STOCK_QUEUE, cwd=HERE)
+    command = (sys.executable, "agent_stock.py", address, STOCK_QUEUE)
+    # its standard output is Temporal's warnings: one for each payload that nears the limit
+    worker = await asyncio.create_subprocess_exec(*command, cwd=HERE, stdout=asyncio.subprocess.DEVNULL)
     try:
         client = await connected(address)
         await client.execute_workflow(StockLooker.run, "5 100", id="stock-warm-up", task_queue=STOCK_QUEUE)
@@ -115,46 +124,44 @@ async def stock_worker(running: Project) -> AsyncIterator[Client]:
         await worker.wait()
 
 
-async def stock_part(running: Project, *, calls: Sequence[int]) -> dict[str, Any]:
+async def stock_part(stock: Client, *, calls: Sequence[int]) -> dict[str, Any]:
     """Let the stock integration make many tool calls, until its server ends it."""
     rows = []
-    async with stock_worker(running) as client:
-        for count in calls:
-            workflow_id, prompt, began = f"stock-{count}", f"{count} {RESULT_SIZE}", time.perf_counter()
-            try:
-                await client.execute_workflow(StockLooker.run, prompt, id=workflow_id, task_queue=STOCK_QUEUE)
-                ending = "done"
-            except WorkflowFailureError as error:
-                ending = f"{type(error.cause).__name__}: {error.cause}"
-            seconds = time.perf_counter() - began
-            run = await client.get_workflow_handle(workflow_id).describe()
-            made = count if ending == "done" else run.history_length // STOCK_EVENTS_PER_CALL
-            rows.append([count, made, run.history_length, history_bytes(run) / 1e3, seconds, ending])
+    for count in calls:
+        workflow_id, prompt, began = f"stock-{count}", f"{count} {RESULT_SIZE}", time.perf_counter()
+        try:
+            await stock.execute_workflow(StockLooker.run, prompt, id=workflow_id, task_queue=STOCK_QUEUE)
+            ending = "done"
+        except WorkflowFailureError as error:
+            ending = f"{type(error.cause).__name__}: {error.cause}"
+        seconds = time.perf_counter() - began
+        run = await stock.get_workflow_handle(workflow_id).describe()
+        made = min(count, run.history_length // STOCK_EVENTS_PER_CALL)
+        rows.append([count, made, run.history_length, history_bytes(run) / 1e3, seconds, ending])
     header = ["tool calls asked", "made", "events", "history KB", "seconds", "ending"]
     print("\nThe stock integration\n\n" + table(header, rows), flush=True)
     return {"rows": rows}
 
 
-async def latency_part(running: Project, *, turns: int) -> dict[str, Any]:
+async def latency_part(running: Project, stock: Client, *, turns: int) -> dict[str, Any]:
     """Measure the time from asking to the result, three ways, in turns."""
     took: dict[tuple[str, str], list[float]] = {}
-    async with stock_worker(running) as stock:
 
-        async def by_stock(prompt: str, number: int) -> str:
-            workflow_id = f"stock-{prompt}-{number}".replace(" ", "-")
-            return await stock.execute_workflow(StockAsker.run, prompt, id=workflow_id, task_queue=STOCK_QUEUE)
+    async def by_stock(prompt: str, number: int) -> str:
+        workflow_id = f"stock-{prompt}-{number}".replace(" ", "-")
+        return await stock.execute_workflow(StockAsker.run, prompt, id=workflow_id, task_queue=STOCK_QUEUE)
 
-        async def by_outlive(prompt: str, number: int) -> str:
-            run_id = f"{prompt}-{number}".replace(" ", "-")
-            return str((await (await running.client.start_run(asker, prompt, run_id=run_id)).result()).output)
+    async def by_outlive(prompt: str, number: int) -> str:
+        run_id = f"{prompt}-{number}".replace(" ", "-")
+        return str((await (await running.client.start_run(asker, prompt, run_id=run_id)).result()).output)
 
-        ways = {"bare": _bare, "stock": by_stock, "outlive": by_outlive}
-        for number in range(-2, turns):
-            for prompt in CALLS:
-                for name in sorted(ways, key=lambda name: (list(ways).index(name) + number) % len(ways)):
-                    spent = await _seconds(ways[name](prompt, number))
-                    if number >= 0:  # the first ones open connections
-                        took.setdefault((prompt, name), []).append(spent * 1e3)
+    ways = {"bare": _bare, "stock": by_stock, "outlive": by_outlive}
+    for number in range(-WARM_UPS, turns):
+        order = [*ways][number % len(ways) :] + [*ways][: number % len(ways)]
+        for prompt, name in itertools.product(CALLS, order):
+            spent = await _seconds(ways[name](prompt, number))
+            if number >= 0:
+                took.setdefault((prompt, name), []).append(spent * 1e3)
     return _latency_tables(took, turns)
 
 
@@ -199,25 +206,32 @@ def _p50_p90(values: Sequence[float]) -> tuple[float, float]:
 
 async def measure(given: argparse.Namespace) -> dict[str, Any]:
     script = ("--script", f"{HERE / 'agent_script.py'}:script", "--latency", str(MODEL_LATENCY))
-    figures: dict[str, Any] = {}
     async with server_process("outlive.testing.scripted_model", *script) as server:
         os.environ |= {"OPENAI_BASE_URL": f"{server.address}/v1", "OPENAI_API_KEY": "none"}
         async with project("agents") as running:
             busy, began = busy_seconds(), time.monotonic()
-            if "latency" in given.part:
-                figures["latency"] = await latency_part(running, turns=4 if given.quick else 30)
-            if "calls" in given.part:
-                for calls in [40] if given.quick else given.calls:
-                    part = await calls_part(running, calls=calls, turns=1 if given.quick else given.turns)
-                    figures[f"calls-{calls}"] = part
-            if "conversation" in given.part:
-                figures["conversation"] = await conversation_part(running, turns=10 if given.quick else 100)
-            if "stock" in given.part:
-                figures["stock"] = await stock_part(running, calls=[20] if given.quick else [100, 1_000])
+            figures = await measure_parts(running, given)
             share = (busy_seconds() - busy) / (time.monotonic() - began)
     load = os.getloadavg()
     print(f"\nload {load[0]:.1f} / {load[1]:.1f} / {load[2]:.1f}; {share:.2f} cores busy, of {os.cpu_count()}")
     return {**figures, "load": load, "cores_busy": share}
+
+
+async def measure_parts(running: Project, given: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    if "calls" in given.part:
+        for calls in [40] if given.quick else given.calls:
+            turns = 1 if given.quick else given.turns
+            figures[f"calls-{calls}"] = await calls_part(running, calls=calls, turns=turns)
+    if "conversation" in given.part:
+        figures["conversation"] = await conversation_part(running, turns=10 if given.quick else 100)
+    if {"latency", "stock"} & {*given.part}:
+        async with stock_worker(running) as stock:
+            if "latency" in given.part:
+                figures["latency"] = await latency_part(running, stock, turns=3 if given.quick else 30)
+            if "stock" in given.part:
+                figures["stock"] = await stock_part(stock, calls=[20] if given.quick else [100, 1_000])
+    return figures
 
 
 def main() -> None:

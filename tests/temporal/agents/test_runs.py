@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -36,9 +37,9 @@ def calling(times: int, tool: str = "look") -> FunctionModel:
     return FunctionModel(answer)
 
 
-def looking(model: FunctionModel, **options: object) -> tuple[Agent, list[int]]:
+def looking(model: FunctionModel, *, name: str = "looker", **options: object) -> tuple[Agent, list[int]]:
     """An agent with a tool that notes its calls."""
-    agent = Agent(model, name="looker", capabilities=[Durable(**options)])
+    agent = Agent(model, name=name, capabilities=[Durable(**options)])
     calls: list[int] = []
 
     @agent.tool_plain
@@ -290,14 +291,18 @@ async def test_a_retry_asked_by_a_tool_reaches_the_model(served):
 
 
 async def test_agent_run_outside_of_a_workflow_runs_durably(served):
-    agent, _ = looking(calling(2))
+    agent, _ = looking(calling(2), name=(name := f"outsider-{uuid.uuid4().hex[:8]}"))  # no other test's runs are listed
     client = await served(app := App("test", agents=[agent]))
     app._clients[asyncio.get_running_loop()] = client
 
     result = await agent.run("Look")
 
     assert result.output == "looked 2 times"
-    assert [run.state async for run in client.runs(agent="looker", limit=1)] == ["completed"]
+
+    async def is_listed() -> bool:
+        return [run.state async for run in client.runs(agent=name)] == ["completed"]
+
+    await until(is_listed, "the list shows the run as completed")
 
 
 async def test_agent_run_without_an_app_says_that_it_would_not_be_durable():

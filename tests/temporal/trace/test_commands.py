@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 
 import pytest
 from pydantic_ai import Agent
@@ -32,6 +33,11 @@ def outlive(settings, monkeypatch, capsys):
         return status, written.out, written.err
 
     return run
+
+
+def fresh(name: str) -> str:
+    """A name that no other test of this engine uses: a list shows the runs of all."""
+    return f"{name}-{uuid.uuid4().hex[:8]}"
 
 
 def hostile_agent(name: str) -> Agent:
@@ -100,39 +106,40 @@ async def test_show_gives_programs_the_same_and_one_value_whole(served, outlive)
 
 
 async def test_a_parked_run_is_listed_with_what_it_waits_for_and_what_to_do(served, outlive):
-    client = await served(App("test", agents=[agent := parking_agent("cashier")]))
+    client = await served(App("test", agents=[agent := parking_agent(cashier := fresh("cashier"))]))
     handle = await client.start_run(agent, "Pay", run_id="p")
 
     async def is_parked() -> bool:
-        return [run.state async for run in client.runs(agent="cashier", states=["parked"])] == ["parked"]
+        return [run.state async for run in client.runs(agent=cashier, states=["parked"])] == ["parked"]
 
     await until(is_parked, "the list shows the run as parked")
-    _, listed, _ = await outlive("runs", "--agent", "cashier")
-    _, for_programs, _ = await outlive("runs", "--agent", "cashier", "--state", "parked", "--json")
-    _, shown, _ = await outlive("show", "p")
+    _, listed, _ = await outlive("runs", "--agent", cashier)
+    _, for_programs, _ = await outlive("runs", "--agent", cashier, "--state", "parked", "--json")
+    _, shown, _ = await outlive("show", f"{cashier}/p")
     await handle.decide("stop")
 
     row, reason = listed.splitlines()[1:]
-    assert row.split()[:2] == ["cashier/p", "parked"]
-    assert "the account is locked Decide: `outlive decide cashier/p retry|tell|stop`." in reason
+    assert row.split()[:2] == [f"{cashier}/p", "parked"]
+    assert f"the account is locked Decide: `outlive decide {cashier}/p retry|tell|stop`." in reason
     assert [run["questions"][0]["subject"] for run in json.loads(for_programs)] == ["pay"]
-    assert "  outlive decide cashier/p tell" in shown
+    assert f"  outlive decide {cashier}/p tell" in shown
 
 
 async def test_runs_are_listed_with_what_they_came_to_and_can_be_chosen_from(served, outlive):
-    client = await served(App("test", agents=[one := hostile_agent("first"), other := hostile_agent("second")]))
-    for agent in (one, other):
+    first, second = fresh("first"), fresh("second")
+    client = await served(App("test", agents=(agents := [hostile_agent(first), hostile_agent(second)])))
+    for agent in agents:
         await (await client.start_run(agent, "Read", run_id="a")).result()
 
     async def are_listed() -> bool:
-        return len([run async for run in client.runs(agent="second", states=["completed"])]) == 1
+        return len([run async for run in client.runs(agent=second, states=["completed"])]) == 1
 
     await until(are_listed, "the list shows the last run as completed")
-    _, listed, _ = await outlive("runs", "--agent", "first", "--state", "completed", "--since", "1h")
-    _, none, said = await outlive("runs", "--agent", "first", "--state", "failed")
-    _, for_programs, _ = await outlive("runs", "--agent", "second", "--json")
+    _, listed, _ = await outlive("runs", "--agent", first, "--state", "completed", "--since", "1h")
+    _, none, said = await outlive("runs", "--agent", first, "--state", "failed")
+    _, for_programs, _ = await outlive("runs", "--agent", second, "--json")
 
-    assert listed.splitlines()[1].split()[:2] == ["first/a", "completed"]
+    assert listed.splitlines()[1].split()[:2] == [f"{first}/a", "completed"]
     assert "2 calls at an unknown price" in listed
     assert (none, said) == ("", "No such runs.\n")
     (run,) = json.loads(for_programs)
@@ -142,18 +149,18 @@ async def test_runs_are_listed_with_what_they_came_to_and_can_be_chosen_from(ser
 
 
 async def test_a_run_that_no_worker_serves_is_stuck_and_says_what_to_do(served, outlive, settings, monkeypatch):
-    client = await served(App("test", agents=[agent := hostile_agent("waiting")]))
+    client = await served(App("test", agents=[agent := hostile_agent(waiting := fresh("waiting"))]))
     client.settings = type(settings)(**{**vars(settings), "task_queue": f"{settings.task_queue}-empty"})
     await client.start_run(agent, "Read", run_id="w")
 
     async def is_listed() -> bool:
-        return len([run async for run in client.runs(agent="waiting")]) == 1
+        return len([run async for run in client.runs(agent=waiting)]) == 1
 
     await until(is_listed, "the list shows the run")
-    _, listed, _ = await outlive("runs", "--agent", "waiting", "--state", "stuck")
-    _, shown, _ = await outlive("show", "waiting/w")
+    _, listed, _ = await outlive("runs", "--agent", waiting, "--state", "stuck")
+    _, shown, _ = await outlive("show", f"{waiting}/w")
 
-    assert listed.splitlines()[1].split()[:2] == ["waiting/w", "stuck"]
+    assert listed.splitlines()[1].split()[:2] == [f"{waiting}/w", "stuck"]
     assert "Start one with `outlive up`" in listed
     assert "No worker polls the task queue" in shown
 
