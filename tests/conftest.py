@@ -10,7 +10,6 @@ Tests that kill an engine start their own: `EngineServer(Home(folder), settings_
 import asyncio
 import os
 import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from engines import settings_for
+from engines import fresh, settings_for
 from outlive.engine.connection import connect
 from outlive.engine.home import EngineState, Home
 from outlive.engine.server import EngineServer
@@ -80,7 +79,7 @@ async def client(engine: RunningEngine) -> Client:
 @pytest.fixture
 def task_queue() -> str:
     """A task queue that no other test uses."""
-    return f"queue-{uuid.uuid4().hex[:12]}"
+    return fresh("queue")
 
 
 async def _value(future: asyncio.Future) -> EngineState:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -23,6 +24,11 @@ def settings_for(home: Path, **values: object) -> Settings:
     port = free_port()
     defaults = {"home": home, "port": port, "ui_port": free_port(taken=frozenset({port})), "synchronous": "normal"}
     return Settings(**(defaults | values))
+
+
+def fresh(name: str) -> str:
+    """Return a name that nothing else on the engine has: the tests of a session share one, and its lists show all."""
+    return f"{name}-{uuid.uuid4().hex[:12]}"
 
 
 async def until(holds: Callable[[], bool | Awaitable[bool]], what: str, *, deadline: float = DEADLINE) -> None:

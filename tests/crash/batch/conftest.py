@@ -1,16 +1,16 @@
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from crash.batch.projects import Project, project_in
+from engines import fresh
 from outlive.settings import Settings
 
 
 @pytest.fixture
 def batch_id() -> str:
-    return f"batch-{uuid.uuid4().hex[:8]}"
+    return fresh("batch")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -15,7 +14,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 from temporalio import activity
 
-from engines import until
+from engines import fresh, until
 from outlive import App, Durable, idempotency_key, in_memory, tool_options
 from outlive.errors import AgentUndurable, AppError, RunError, RunFailed
 
@@ -89,17 +88,18 @@ async def test_a_long_run_continues_as_new_in_mid_turn_and_repeats_nothing(serve
     from outlive.contracts.agents import AgentInput, AgentMessage
 
     start = AgentInput(agent="looker", inbox=[AgentMessage(message_id="m", content="Look")], events_per_run=60)
-    await client._start("agent/looker/long", start, summary="long")
-    result = await (await client.run("long")).result()
+    run_id = fresh("long")
+    await client._start(f"agent/looker/{run_id}", start, summary="long")
+    result = await (await client.run(run_id)).result()
     temporal = await client.temporal()
-    runs = [run async for run in temporal.list_workflows('WorkflowId = "agent/looker/long"')]
+    runs = [run async for run in temporal.list_workflows(f'WorkflowId = "agent/looker/{run_id}"')]
 
     assert result.output == "looked 30 times"
     assert calls == list(range(30))
     assert result.usage["requests"] == 31
     assert len(runs) > 3
     with pytest.raises(RunError, match="another request"):
-        await client.start_run(agent, "Look elsewhere", run_id="long")
+        await client.start_run(agent, "Look elsewhere", run_id=run_id)
 
 
 async def test_a_bug_in_a_tool_is_tried_three_times_and_the_model_is_told(served):
@@ -291,7 +291,7 @@ async def test_a_retry_asked_by_a_tool_reaches_the_model(served):
 
 
 async def test_agent_run_outside_of_a_workflow_runs_durably(served):
-    agent, _ = looking(calling(2), name=(name := f"outsider-{uuid.uuid4().hex[:8]}"))  # no other test's runs are listed
+    agent, _ = looking(calling(2), name=(name := fresh("outsider")))
     client = await served(app := App("test", agents=[agent]))
     app._clients[asyncio.get_running_loop()] = client
 

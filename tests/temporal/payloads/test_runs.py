@@ -1,14 +1,12 @@
 """Runs that carry much, and whose histories stay small."""
 
-import uuid
-
 import pytest
 from pydantic_ai.durable_exec.temporal import PydanticAIPlugin
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
 
-from engines import until
+from engines import fresh, until
 from outlive.engine import converter as converters
 from outlive.engine.connection import data_converter
 from outlive.engine.envelopes import CONVERSATION, REPLAYED
@@ -20,7 +18,7 @@ from unit.engine_codec.conversations import conversation
 
 
 async def start(client: Client, task_queue: str, workflow, argument):
-    return await client.start_workflow(workflow, argument, id=f"payloads-{uuid.uuid4().hex}", task_queue=task_queue)
+    return await client.start_workflow(workflow, argument, id=fresh("payloads"), task_queue=task_queue)
 
 
 async def stored_size(handle) -> int:

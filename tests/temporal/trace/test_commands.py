@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import uuid
 
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from engines import until
+from engines import fresh, until
 from outlive import App, Durable, tool_options
 from outlive.cli.main import main
 
@@ -33,11 +32,6 @@ def outlive(settings, monkeypatch, capsys):
         return status, written.out, written.err
 
     return run
-
-
-def fresh(name: str) -> str:
-    """A name that no other test of this engine uses: a list shows the runs of all."""
-    return f"{name}-{uuid.uuid4().hex[:8]}"
 
 
 def hostile_agent(name: str) -> Agent:
@@ -75,16 +69,16 @@ def parking_agent(name: str) -> Agent:
 
 async def test_show_prints_a_run_and_nothing_that_the_terminal_obeys(served, outlive):
     client = await served(App("test", agents=[agent := hostile_agent("reader")]))
-    await (await client.start_run(agent, "Read", run_id="r")).result()
+    await (await client.start_run(agent, "Read", run_id=(run_id := fresh("r")))).result()
 
-    status, out, err = await outlive("show", "r")
+    status, out, err = await outlive("show", run_id)
 
     assert (status, err) == (0, "")
-    assert "agent/reader/r  completed" in out
+    assert f"agent/reader/{run_id}  completed" in out
     assert "user: Read" in out
     assert r"read_page(url=" in out
     assert r"\x1b[31mred" in out
-    assert "(5 KB; outlive show reader/r --value 2.result)" in out
+    assert f"(5 KB; outlive show reader/{run_id} --value 2.result)" in out
     assert "2 calls at an unknown price" in out
     assert "\x1b" not in out
     assert "\x07" not in out
@@ -92,12 +86,12 @@ async def test_show_prints_a_run_and_nothing_that_the_terminal_obeys(served, out
 
 async def test_show_gives_programs_the_same_and_one_value_whole(served, outlive):
     client = await served(App("test", agents=[agent := hostile_agent("giver")]))
-    await (await client.start_run(agent, "Read", run_id="g")).result()
+    await (await client.start_run(agent, "Read", run_id=(run_id := fresh("g")))).result()
 
-    _, shown, _ = await outlive("show", "giver/g", "--json")
-    _, full, _ = await outlive("show", "agent/giver/g", "--json", "--full")
-    _, value, _ = await outlive("show", "g", "--value", "2.result")
-    status, _, err = await outlive("show", "g", "--value", "7.result")
+    _, shown, _ = await outlive("show", f"giver/{run_id}", "--json")
+    _, full, _ = await outlive("show", f"agent/giver/{run_id}", "--json", "--full")
+    _, value, _ = await outlive("show", run_id, "--value", "2.result")
+    status, _, err = await outlive("show", run_id, "--value", "7.result")
 
     cut, whole = (json.loads(text)["turns"][0]["entries"][1]["result"] for text in (shown, full))
     assert (cut["is_cut"], whole["is_cut"]) == (True, False)
