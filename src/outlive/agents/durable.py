@@ -42,7 +42,7 @@ from outlive.agents.models import ServingModel, StandIn
 from outlive.agents.options import METADATA_KEY, ToolTreatment, activity_config
 from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
-from outlive.contracts.agents import Choice
+from outlive.contracts.agents import Choice, HandOffKind
 from outlive.errors import AgentUndurable, ModelUnusable
 from outlive.workflows import policies
 
@@ -173,7 +173,7 @@ class Durable(TemporalDurability[Any]):
         host, reason = run_host(), _halt(error)
         if host is None or reason is None or self.on_halt == "fail":
             raise error
-        await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model")
+        await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model", kind=HandOffKind.HALTED)
         raise RetryModelRequest
 
     async def wrap_tool_execute(
@@ -204,7 +204,8 @@ class Durable(TemporalDurability[Any]):
             return True
         reason = _tool_failure(tool_def.name, error)
         choices = [Choice.RETRY, Choice.TELL, Choice.STOP]
-        return await host.ask(reason, choices=choices, subject=tool_def.name) != Choice.RETRY
+        decision = await host.ask(reason, choices=choices, subject=tool_def.name, kind=HandOffKind.TOOL_FAILED)
+        return decision.choice != Choice.RETRY
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Run durably where ``agent.run()`` is called outside of a workflow too, or say that it cannot be."""

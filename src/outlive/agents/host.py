@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from temporalio import workflow
 
-from outlive.contracts.agents import AgentMessage, Choice
+from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind
 from outlive.contracts.events import EventKind
 
 
@@ -26,12 +26,20 @@ class RunHost(Protocol):
         """Go on in a new run of the workflow; never returns."""
         ...
 
-    async def note(self, kind: EventKind, note_id: str, **data: Any) -> None:
+    async def note(self, kind: EventKind, note_id: str, /, **data: Any) -> None:
         """Tell the readers of the run of something."""
         ...
 
-    async def ask(self, reason: str, *, choices: list[Choice], subject: str) -> str:
-        """Park until a person has chosen."""
+    async def ask(
+        self,
+        reason: str,
+        *,
+        choices: list[Choice],
+        subject: str,
+        kind: HandOffKind,
+        about: dict[str, Any] | None = None,
+    ) -> Decision:
+        """Park until a person has decided."""
         ...
 
 

@@ -10,11 +10,49 @@ from typing import Any
 
 
 class Choice(StrEnum):
-    """What can be decided of a run that is parked."""
+    """What can be decided of a run that is parked.
+
+    Attributes:
+        RETRY: Make the call again.
+        TELL: Let the model know that the call failed.
+        STOP: End the run.
+        DONE: The effect happened after all; its result may be given as the decision's value.
+        APPROVE: Make the call, with the arguments given as the decision's value where there are any.
+        DENY: Do not make the call, and let the model know.
+        ANSWER: The decision's value is what was asked for.
+        RAISE: Go on under a higher cap, given as the decision's value.
+        FINISH: Come to an end with what there is.
+    """
 
     RETRY = "retry"
     TELL = "tell"
     STOP = "stop"
+    DONE = "done"
+    APPROVE = "approve"
+    DENY = "deny"
+    ANSWER = "answer"
+    RAISE = "raise"
+    FINISH = "finish"
+
+
+class HandOffKind(StrEnum):
+    """Why a person is asked.
+
+    Attributes:
+        HALTED: Every call of a model would fail the same way.
+        TOOL_FAILED: A tool has failed for good.
+        UNKNOWN: Nobody knows whether an effect happened.
+        APPROVAL: A call is to be allowed.
+        QUESTION: The agent asks for something.
+        BUDGET: A budget is used up.
+    """
+
+    HALTED = "halted"
+    TOOL_FAILED = "tool_failed"
+    UNKNOWN = "unknown"
+    APPROVAL = "approval"
+    QUESTION = "question"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +162,16 @@ class Question:
         reason: One sentence for a person.
         choices: What can be decided, the first being the usual one.
         subject: What it is about: ``model``, or the name of a tool.
+        kind: One of `HandOffKind`; empty in histories that were written before there were any.
+        about: What is needed to decide, JSON: of a tool call ``tool``, ``args`` and ``effect_key``.
     """
 
     question_id: str
     reason: str
     choices: list[str]
     subject: str = ""
+    kind: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +180,14 @@ class Decision:
 
     Attributes:
         question_id: Which question; None answers all that are open.
+        value: What goes with the choice, JSON: an answer, edited arguments, a result.
+        by: Who decided, as they call themselves.
     """
 
     choice: str
     question_id: str | None = None
+    value: Any = None
+    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

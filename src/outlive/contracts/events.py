@@ -28,7 +28,7 @@ class EventKind(StrEnum):
         CHILD_ENDED: ``stream``, ``usage``.
         COMPACTED: ``messages_before``, ``messages_after``.
         WAITING: ``question_id``, ``reason``, ``choices``: what a person is asked.
-        RESUMED: ``question_id``, ``choice``.
+        RESUMED: ``question_id``, ``choice``, ``by``.
         TURN_ENDED: ``turn``, ``output`` and ``usage``, or ``error``.
         RUN_ENDED: ``output`` and ``usage``, or ``error``. The last event, unless the run is started again.
     """

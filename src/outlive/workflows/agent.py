@@ -17,6 +17,7 @@ from outlive.contracts.agents import (
     AgentOutcome,
     Choice,
     Decision,
+    HandOffKind,
     Question,
     RunNote,
     RunState,
@@ -58,7 +59,7 @@ class AgentWorkflow:
         self._is_working = run.is_mid_turn
         self._last_output = run.last_output
         self._questions: dict[str, Question] = {}
-        self._decisions: dict[str, str] = {}
+        self._decisions: dict[str, Decision] = {}
         self._asked = 0
 
     @workflow.run
@@ -103,7 +104,7 @@ class AgentWorkflow:
         answered = [decision.question_id] if decision.question_id else list(self._questions)
         for question_id in answered:
             del self._questions[question_id]
-            self._decisions[question_id] = decision.choice
+            self._decisions[question_id] = decision
         return len(answered)
 
     @decide.validator
@@ -168,8 +169,16 @@ class AgentWorkflow:
             memo={REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None), STATE_MEMO: self._state_memo()},
         )
 
-    async def ask(self, reason: str, *, choices: list[Choice], subject: str) -> str:
-        """Park until a person has chosen; costs nothing while it waits.
+    async def ask(
+        self,
+        reason: str,
+        *,
+        choices: list[Choice],
+        subject: str,
+        kind: HandOffKind,
+        about: dict[str, Any] | None = None,
+    ) -> Decision:
+        """Park until a person has decided; costs nothing while it waits.
 
         Raises:
             ApplicationError: Where the choice is to stop.
@@ -180,6 +189,8 @@ class AgentWorkflow:
             reason=reason,
             choices=[*choices],
             subject=subject,
+            kind=kind,
+            about=about or {},
         )
         self._questions[question.question_id] = question
         self._tell_state()
@@ -187,14 +198,15 @@ class AgentWorkflow:
         await workflow.wait_condition(
             lambda: question.question_id in self._decisions, timeout_summary=f"decision about {subject}"
         )
-        choice = self._decisions.pop(question.question_id)
+        decision = self._decisions.pop(question.question_id)
         self._tell_state()
-        await self.note(EventKind.RESUMED, question.question_id, question_id=question.question_id, choice=choice)
-        if choice == Choice.STOP:
+        told = {"question_id": question.question_id, "choice": decision.choice, "by": decision.by}
+        await self.note(EventKind.RESUMED, question.question_id, **told)
+        if decision.choice == Choice.STOP:
             raise ApplicationError(f"Stopped by decision. It waited because: {reason}", type="RunStopped")
-        return choice
+        return decision
 
-    async def note(self, kind: EventKind, note_id: str = "", **data: Any) -> None:
+    async def note(self, kind: EventKind, note_id: str = "", /, **data: Any) -> None:
         """Tell the readers of the run of something, once, whatever dies meanwhile."""
         whole_id = f"{workflow.info().first_execution_run_id[:8]}-{self._turn}-{kind}-{note_id}"
         await calls.note_run(RunNote(kind=kind, note_id=whole_id, data={"turn": self._turn, **data}))
