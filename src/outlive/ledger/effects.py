@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from outlive.ledger.schema import answers, effects
 
 LONGEST_ERROR = 4_000  # characters
+UNFIT = "unfit_answers"  # among the facts of a call that is not done
 
 
 class EffectState(StrEnum):
@@ -64,6 +65,11 @@ class EffectRecord:
     result: bytes | None = None
     error: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> int:
+        """How often what came was no answer at all."""
+        return int(self.facts.get(UNFIT, 0))
 
 
 def effect_key(*parts: str) -> str:
@@ -117,8 +123,13 @@ class Effects:
             )
             return _found(connection, key).result or result
 
-    def fail(self, key: str, error: str) -> int:
-        """Record that an attempt ended with an error, and return how often that happened so far."""
+    def fail(self, key: str, error: str, *, is_unfit: bool = False) -> EffectRecord:
+        """Record that an attempt ended with an error, and return what is known of the call now.
+
+        Args:
+            is_unfit: Whether something came that was no answer at all: such failures are counted apart too, since an
+                outage before them must not use up their attempts.
+        """
         failed = {
             "state": EffectState.FAILED,
             "failures": effects.c.failures + 1,
@@ -126,10 +137,13 @@ class Effects:
             "ended_at": time.time(),
         }
         with self._writing.begin() as connection:
+            if is_unfit:
+                so_far = _found(connection, key)
+                failed["facts"] = json.dumps({**so_far.facts, UNFIT: so_far.unfit + 1})
             connection.execute(
                 update(effects).where(effects.c.effect_key == key, effects.c.state != EffectState.DONE).values(**failed)
             )
-            return _found(connection, key).failures
+            return _found(connection, key)
 
     def keep_answer(self, workflow_id: str, turn: int, answer: str) -> None:
         """Keep what a turn ended with, as JSON; keeping it again changes nothing."""

@@ -47,7 +47,7 @@ class Transport:
         )
         self.timeout = timeout
         self.http_client = httpx2.AsyncClient(
-            transport=AiohttpTransport(client=self.session),
+            transport=_NamingTransport(client=self.session),
             timeout=httpx2.Timeout(timeout, connect=_CONNECT_SECONDS),
         )
 
@@ -55,6 +55,24 @@ class Transport:
         """Close all connections."""
         await self.http_client.aclose()
         await self.session.close()
+
+
+class _NamingTransport(AiohttpTransport):
+    """Tells a connection that was refused or lost from one that took too long; httpx-aiohttp calls both a timeout."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request.
+
+        Raises:
+            TransportError: Of the class that fits, with aiohttp's words.
+        """
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.TimeoutException as error:
+            cause = error.__cause__
+            if not isinstance(cause, aiohttp.ClientConnectionError) or isinstance(cause, TimeoutError):
+                raise
+            raise httpx2.ConnectError(str(cause) or type(cause).__name__, request=request) from cause
 
 
 class LeanOpenAI(AsyncOpenAI):

@@ -14,7 +14,16 @@ from datetime import timedelta
 from traceback import format_tb
 from typing import Any
 
-from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UnexpectedModelBehavior, UserError
+from httpx2 import TransportError
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+    UserError,
+)
 from pydantic_core import to_json
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
@@ -143,10 +152,12 @@ class _Inbound(ActivityInboundInterceptor):
             async with self._kept_alive(), asyncio.timeout(limit):
                 result = await super().execute_activity(input)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is counted
-            said = str(error) or _silence(limit)
+            said = _words(error) or _silence(limit)
             told = f"{_kind(error)}: {said}\n{''.join(format_tb(error.__traceback__)[-DEEPEST_FRAMES:])}"
-            failures = await self._ledger.call(self._ledger.effects.fail, call.key, told)
-            verdict = _verdict(error, said, failures, subject)
+            is_unfit = subject.kind == "model" and _is_unfit(error)
+            record = await self._ledger.call(self._ledger.effects.fail, call.key, told, is_unfit=is_unfit)
+            failures = record.unfit if is_unfit else record.failures - record.unfit
+            verdict = _verdict(error, said, failures, subject, is_unfit=is_unfit)
             again = None if verdict.non_retryable else (verdict.next_retry_delay or timedelta(0)).total_seconds()
             _tell(call, subject, "failed", {"type": _kind(error), "message": said[:SHOWN], "retry_in": again})
             raise verdict from None  # with its causes' tracebacks it would grow with each attempt
@@ -188,6 +199,17 @@ async def _beat() -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
+def _words(error: Exception) -> str:
+    """Return an error's own words; of a connection that failed also why, which SDKs keep to its causes."""
+    said, cause = str(error), error.__cause__ if isinstance(error, ApplicationError) else error
+    if not isinstance(cause, ModelConnectionError) or isinstance(cause, ModelTimeoutError):
+        return said
+    while cause.__cause__ is not None and not isinstance(cause, TransportError):
+        cause = cause.__cause__
+    why = str(cause)
+    return said if not why or why in said else f"{said.rstrip('.')}: {why}"
+
+
 def _silence(limit: float | None) -> str:
     """Return what is said of an attempt that ended without a word: its time was up."""
     offered = services()
@@ -226,20 +248,24 @@ def _tell(call: CurrentCall, subject: _Subject, what: str, data: dict[str, Any])
         call.tell(EventKind(f"tool_{what}"), {"tool": subject.name, **data})
 
 
-def _verdict(error: Exception, said: str, failures: int, subject: _Subject) -> ApplicationError:
-    """Return what Temporal is told of a failure: whether the call is made again, and when."""
+def _verdict(error: Exception, said: str, failures: int, subject: _Subject, *, is_unfit: bool) -> ApplicationError:
+    """Return what Temporal is told of a failure: whether the call is made again, and when.
+
+    Args:
+        failures: How often the call has failed in this way, answers that make no sense being one and all else another.
+    """
     policy = activity.info().retry_policy
     final_types = (policy.non_retryable_error_types if policy else None) or []
     kind = _kind(error)
     is_final = kind in final_types or (isinstance(error, ApplicationError) and error.non_retryable)
     is_final = is_final or _is_refused(error)
-    if subject.kind == "model" and _is_unfit(error):
-        is_final = failures >= UNFIT_ATTEMPTS
+    if is_unfit:
+        said, kind, is_final = _unfit(kind, said, failures), UNFIT_ANSWER, failures >= UNFIT_ATTEMPTS
     elif kind == ModelUnusable.__name__ or (subject.treatment and failures >= subject.treatment.attempts):
         is_final = True
     asked = error.next_retry_delay if isinstance(error, ApplicationError) else None
     pause = asked or timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)))
-    details = error.details if isinstance(error, ApplicationError) else ()
+    details = error.details if isinstance(error, ApplicationError) and not is_unfit else ()
     reported = f"{kind} " if kind == UNFIT_ANSWER and not is_final else kind  # Temporal stops at the name alone
     return ApplicationError(
         said or kind,
@@ -252,11 +278,25 @@ def _verdict(error: Exception, said: str, failures: int, subject: _Subject) -> A
 
 
 def _is_unfit(error: Exception) -> bool:
-    """Whether an answer made no sense: reading it failed with what no provider and no connection fails with."""
+    """Whether an answer made no sense: reading it failed with what no provider and no connection fails with.
+
+    Pydantic AI has no error of its own for a stream of what is no JSON, or that ends without its end: it raises the
+    bare `ModelAPIError`, from a decoder's error or from none. From an SDK's error it is the provider's own failure.
+    """
     cause = error.__cause__ if isinstance(error, ApplicationError) else error
     if isinstance(cause, UnexpectedModelBehavior) or _kind(error) == UNFIT_ANSWER:
         return True
+    if type(cause) is ModelAPIError:
+        return isinstance(cause.__cause__, ValueError | None)
     return not isinstance(cause, AgentRunError | OutliveError | OSError | TimeoutError | UserError | None)
+
+
+def _unfit(kind: str, said: str, times: int) -> str:
+    so_often = "once" if times == 1 else f"{times} times"
+    return (
+        f"The model's server has answered {so_often} with what is no answer ({kind}: {said.rstrip('.')}). "
+        "Check the address that the model's calls go to, and what stands in between."
+    )
 
 
 def _is_refused(error: Exception) -> bool:
