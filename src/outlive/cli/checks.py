@@ -1,7 +1,10 @@
 """What ``outlive doctor`` looks at, one function each."""
 
+import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -26,6 +29,7 @@ from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX
 from outlive.settings import Settings
 
 LITTLE_DISK, NO_DISK = 2_000_000_000, 200_000_000  # bytes
+LONGEST_LOCK_SECONDS = 2.0  # commits take milliseconds
 MOST_RUNS_NAMED = 5
 MOST_FILES = 20_000
 RUNNING_AGENTS = f"WorkflowType = '{AGENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
@@ -49,6 +53,8 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
         for finding in _ports(settings, home):
             yield finding
     yield _sizes(home)
+    for finding in await asyncio.to_thread(_unwritable, home):
+        yield finding
     async for finding in _temporal(settings, owns_retention=not has_cluster):
         yield finding
     for finding in app_findings(settings, app or default_app(settings)):
@@ -91,6 +97,28 @@ def _disk(home: Home) -> Finding:
         return Finding(name="disk", state=State.GOOD, found=found)
     mend = "Free some space, or move the project's state with OUTLIVE_HOME. Nothing accepted is lost when it runs out."
     return Finding(name="disk", state=State.NOTE if free > NO_DISK else State.FAULT, found=found, mend=mend)
+
+
+def _unwritable(home: Home) -> list[Finding]:
+    """Return what keeps ledger and event log from being written, such as a lock held for longer than a commit takes."""
+    found = []
+    for path in (home.ledger_db, home.streams_db):
+        if path.exists() and (reason := _refusal(path)):
+            said = f"{path} cannot be written: {reason}. Calls of agents wait for the ledger; readers miss events"
+            mend = "Free the disk, mend the file's permissions, or end the process that holds it locked (`fuser`)."
+            found.append(Finding(name=path.stem, state=State.FAULT, found=said, mend=mend))
+    return found
+
+
+def _refusal(path: Path) -> str | None:
+    try:
+        with closing(sqlite3.connect(path, timeout=LONGEST_LOCK_SECONDS, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE meta SET value = value")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return str(error)
+    return None
 
 
 async def _owner(home: Home) -> Finding:

@@ -32,12 +32,13 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
         Pulse(lambda: connect(settings)) as pulse,
         McpPool(agents) as mcp,
         offer(settings, ledger, streams),
+        RunNotes(ledger, streams) as notes,
     ):
         around = CallSurroundings(ledger=ledger, streams=streams, pulse=pulse, mcp=mcp)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
-            activities=[RunNotes(ledger, streams).note_run],
+            activities=[notes.note_run],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
         )

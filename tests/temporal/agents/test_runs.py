@@ -1,7 +1,9 @@
 """Runs of agents: started, followed, ended."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -16,6 +18,7 @@ from temporalio import activity
 
 from engines import fresh, until
 from outlive import App, Durable, idempotency_key, in_memory, tool_options
+from outlive.engine.home import Home
 from outlive.errors import AgentUndurable, AppError, RunError, RunFailed
 
 
@@ -383,3 +386,42 @@ async def test_where_two_workers_have_made_a_call_the_result_that_was_recorded_f
 
 async def _seen_elsewhere() -> str:
     return "seen elsewhere"
+
+
+async def test_a_ledger_that_keeps_no_answer_holds_no_run_up_and_gets_it_later(served):
+    agent, _ = looking(calling(1), name=fresh("unkept"))
+    client = await served(App("test", agents=[agent]))
+    with closing(sqlite3.connect(client.ledger.path)) as ledger:
+        ledger.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+        handle = await client.start_run(agent, "Look", run_id="one")
+        result = await handle.result()
+        ledger.execute("DROP TRIGGER full")
+
+    assert result.output == "looked 1 times"
+    await until(lambda: _kept(client.ledger.path, handle.workflow_id) == ['"looked 1 times"'], "the answer is kept")
+
+
+async def test_an_event_log_that_another_process_has_locked_holds_no_run_up(served, settings):
+    agent, _ = looking(calling(1), name=fresh("locked"))
+    client = await served(App("test", agents=[agent]))
+    path = Home(settings.home).streams_db
+    await until(path.exists, "the event log is there")
+    with closing(sqlite3.connect(path, isolation_level=None)) as log:
+        log.execute("BEGIN IMMEDIATE")
+        handle = await client.start_run(agent, "Look", run_id="one")
+        result = await handle.result()
+        log.execute("ROLLBACK")
+
+    assert result.output == "looked 1 times"
+    await until(lambda: _tells_its_end(handle), "what was to be told is told later")
+
+
+async def _tells_its_end(handle):
+    return "run_ended" in [event.kind async for event in handle.events()]
+
+
+def _kept(path, workflow_id):
+    with closing(sqlite3.connect(path)) as ledger:
+        return [row[0] for row in ledger.execute("SELECT answer FROM answers WHERE workflow_id = ?", [workflow_id])]

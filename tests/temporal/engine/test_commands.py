@@ -4,14 +4,16 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
 import pytest
 
 from engines import is_running, settings_for, until
 from outlive.engine.home import Home
+from outlive.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,19 @@ async def test_doctor_finds_the_folder_that_others_can_read_and_the_port_that_is
     assert "chmod 700" in found["state"]["mend"]
     assert found["ports"]["state"] == "fault"
     assert "OUTLIVE_PORT" in found["ports"]["found"]
+
+
+async def test_doctor_finds_the_ledger_that_cannot_be_written(project):
+    async with Ledger(project.ledger_db):
+        pass
+    with closing(sqlite3.connect(project.ledger_db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        _, locked = await findings()
+    _, free = await findings()
+
+    assert locked["ledger"]["state"] == "fault"
+    assert "database is locked" in locked["ledger"]["found"]
+    assert "ledger" not in free
 
 
 async def test_doctor_misses_the_key_of_a_model_that_the_app_names(project):
