@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from outlive.agents.compaction import Compaction as Compaction
-    from outlive.agents.current import idempotency_key as idempotency_key
-    from outlive.agents.current import progress as progress
     from outlive.agents.durable import Durable as Durable
     from outlive.agents.durable import in_memory as in_memory
     from outlive.agents.options import tool_options as tool_options
@@ -20,6 +18,14 @@ if TYPE_CHECKING:
     from outlive.client import Client as Client
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
+    from outlive.effects.current import idempotency_key as idempotency_key
+    from outlive.effects.current import progress as progress
+    from outlive.effects.declaring import Happened as Happened
+    from outlive.effects.declaring import UndoneEffect as UndoneEffect
+    from outlive.effects.declaring import effect as effect
+    from outlive.effects.http import http_client as http_client
+    from outlive.effects.transactions import connection as connection
+    from outlive.errors import EffectNotDone as EffectNotDone
     from outlive.errors import OutliveError as OutliveError
     from outlive.handles import BatchHandle as BatchHandle
     from outlive.handles import BatchStatus as BatchStatus
@@ -39,16 +45,22 @@ _HOMES = {
     "Conversation": "outlive.runs",
     "Document": "outlive.documents.document",
     "Durable": "outlive.agents.durable",
+    "EffectNotDone": "outlive.errors",
+    "Happened": "outlive.effects.declaring",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
     "RunHandle": "outlive.runs",
     "RunResult": "outlive.runs",
     "Settings": "outlive.settings",
     "SubAgents": "outlive.agents.sub_agents",
-    "idempotency_key": "outlive.agents.current",
+    "UndoneEffect": "outlive.effects.declaring",
+    "connection": "outlive.effects.transactions",
+    "effect": "outlive.effects.declaring",
+    "http_client": "outlive.effects.http",
+    "idempotency_key": "outlive.effects.current",
     "in_memory": "outlive.agents.durable",
     "open_source": "outlive.documents.sources",
-    "progress": "outlive.agents.current",
+    "progress": "outlive.effects.current",
     "tool_options": "outlive.agents.options",
 }
 
@@ -62,12 +74,18 @@ __all__ = [
     "Conversation",
     "Document",
     "Durable",
+    "EffectNotDone",
+    "Happened",
     "Llm",
     "OutliveError",
     "RunHandle",
     "RunResult",
     "Settings",
     "SubAgents",
+    "UndoneEffect",
+    "connection",
+    "effect",
+    "http_client",
     "idempotency_key",
     "in_memory",
     "open_source",

@@ -12,6 +12,7 @@
     │   ├── BatchError            an unknown batch id, or one that stands for another batch
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
     │   └── AgentUndurable        a durable agent was called where it would not run durably
+    ├── EffectNotDone             raised by a tool that knows that its effect did not happen
     ├── RunFailed                 a run has ended without a result: failed, cancelled or terminated
     ├── McpError
     │   ├── McpUnavailable        no session with an MCP server could be opened
@@ -78,6 +79,13 @@ class RunError(UsageError):
 
 class AgentUndurable(UsageError):
     """A durable agent was called where it would not run durably."""
+
+
+class EffectNotDone(OutliveError):
+    """Raised by a tool that has failed and knows that its effect did not happen: it may be tried again.
+
+    Any other exception of a tool with the policy ``once`` leaves the outcome unknown.
+    """
 
 
 class RunFailed(OutliveError):

@@ -27,6 +27,14 @@ RUN_STATE_QUERY = "run_state"
 STATE_MEMO = "outlive_state"
 REQUEST_MEMO = "outlive_request"
 ORIGINAL_RUN_HEADER = "outlive-original-run"
+EFFECT_KEY_HEADER = "outlive-effect-key"
+
+SETTLE_EFFECT = "outlive_settle_effect"
+
+OUTCOME_UNKNOWN = "OutcomeUnknown"
+EFFECT_REFUSED = "EffectRefused"
+EFFECT_HELD = "EffectHeld"
+"""Types of the errors with which an effect's activity ends that was not made."""
 
 ANALYZE_FUNCTION = "outlive.analyze"
 """The built-in batch function behind ``outlive analyze``."""

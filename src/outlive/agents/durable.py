@@ -33,16 +33,17 @@ from temporalio import activity, workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    ChildWorkflowError,
     is_cancelled_exception,
 )
 
-from outlive.agents.host import RunHost, run_host, turn_scope
+from outlive.agents.failures import ToolFailure, gives_up
+from outlive.agents.host import run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
-from outlive.agents.options import METADATA_KEY, ToolTreatment, activity_config
+from outlive.agents.options import activity_config, merged_metadata
 from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
 from outlive.contracts.agents import Choice, HandOffKind
+from outlive.effects.continuing import continued_effect
 from outlive.errors import AgentUndurable, ModelUnusable
 from outlive.workflows import policies
 
@@ -186,8 +187,9 @@ class Durable(TemporalDurability[Any]):
         handler: WrapToolExecuteHandler,
     ) -> Any:
         """Tell the model of a tool that has failed for good, or ask a person what to do."""
-        host = run_host()
+        host, key = run_host(), None
         while True:
+            token = continued_effect.set(key)
             try:
                 return await handler(args)
             except _CONTROL_FLOW:
@@ -195,17 +197,12 @@ class Durable(TemporalDurability[Any]):
             except Exception as error:  # a tool's own code may raise anything
                 if not workflow.in_workflow() or is_cancelled_exception(error):
                     raise
-                if await self._gives_up(host, tool_def, error):
-                    raise ToolFailed(_tool_failure(tool_def.name, error)) from error
-
-    async def _gives_up(self, host: RunHost | None, tool_def: ToolDefinition, error: Exception) -> bool:
-        """Whether a call that failed for good stays failed; asks a person where the tool is declared so."""
-        if host is None or ToolTreatment.of(tool_def.metadata).on_failure != "park":
-            return True
-        reason = _tool_failure(tool_def.name, error)
-        choices = [Choice.RETRY, Choice.TELL, Choice.STOP]
-        decision = await host.ask(reason, choices=choices, subject=tool_def.name, kind=HandOffKind.TOOL_FAILED)
-        return decision.choice != Choice.RETRY
+                failure = ToolFailure.of(tool_def.name, error)
+                if host is None or await gives_up(host, tool_def, args, failure):
+                    raise ToolFailed(failure.message) from error
+                key = failure.effect_key
+            finally:
+                continued_effect.reset(token)
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Run durably where ``agent.run()`` is called outside of a workflow too, or say that it cannot be."""
@@ -230,9 +227,7 @@ def durable_of(agent: Agent[Any, Any]) -> Durable | None:
 def _take_up_decorators(toolset: AbstractToolset[Any]) -> None:
     if isinstance(toolset, FunctionToolset):
         for tool in toolset.tools.values():
-            options = getattr(tool.function, "__outlive_tool__", None)
-            if options and METADATA_KEY not in (tool.metadata or {}):
-                tool.metadata = {**(tool.metadata or {}), **options}
+            tool.metadata = merged_metadata(tool.metadata, tool.function)
 
 
 async def _with_activity_options(_: RunContext[Any], definitions: list[ToolDefinition]) -> list[ToolDefinition]:
@@ -255,13 +250,3 @@ def _halt(error: Exception) -> str | None:
     if isinstance(cause, ApplicationError) and cause.type == ModelUnusable.__name__:
         return cause.message
     return None
-
-
-def _tool_failure(name: str, error: Exception) -> str:
-    """Return what a model, or a person, reads of a tool that has failed."""
-    cause: BaseException = error
-    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
-        cause = cause.cause
-    kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
-    message = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    return f"The tool {name!r} failed: {message}" if kind in message else f"The tool {name!r} failed: {kind}: {message}"

@@ -22,9 +22,9 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from outlive.agents.current import CurrentCall, current_call
 from outlive.agents.services import services
 from outlive.contracts.events import EventKind
+from outlive.effects.current import CurrentCall, current_call
 from outlive.models.rehearsal import REHEARSAL_PROFILE
 from outlive.names import OFFLINE_MODEL
 

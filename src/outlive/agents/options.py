@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from outlive.effects.declaring import declared
 from outlive.errors import AppError
 
 METADATA_KEY = "outlive"
@@ -23,11 +24,17 @@ class ToolTreatment:
         timeout: For one attempt.
         attempts: How often a call that fails is tried; deaths of the worker do not count.
         on_failure: ``tell`` reports a failure to the model, ``park`` asks a person.
+        policy: Of `outlive.effects.declaring.Policy`; None for a tool that declares no effect.
+        approve: Whether calls may need to be allowed by a person.
+        undo: Whether it can be taken back.
     """
 
     timeout: timedelta = DEFAULT_TIMEOUT
     attempts: int = DEFAULT_ATTEMPTS
     on_failure: str = "tell"
+    policy: str | None = None
+    approve: bool = False
+    undo: bool = False
 
     @classmethod
     def of(cls, metadata: dict[str, Any] | None) -> "ToolTreatment":
@@ -37,6 +44,9 @@ class ToolTreatment:
             timeout=timedelta(seconds=said.get("timeout_seconds", DEFAULT_TIMEOUT.total_seconds())),
             attempts=said.get("attempts", DEFAULT_ATTEMPTS),
             on_failure=said.get("on_failure", "tell"),
+            policy=said.get("policy"),
+            approve=said.get("approve", False),
+            undo=said.get("undo", False),
         )
 
 
@@ -89,6 +99,18 @@ def tool_options(
     if heartbeat_timeout is not None:
         ours["heartbeat_seconds"] = _seconds("heartbeat_timeout", heartbeat_timeout)
     return options
+
+
+def merged_metadata(metadata: dict[str, Any] | None, function: object) -> dict[str, Any] | None:
+    """Return a tool's metadata with the options and the effect that its function is declared with; metadata wins."""
+    decorated: ToolOptions | None = getattr(function, "__outlive_tool__", None)
+    declaration = declared(function)
+    ours = {
+        **(declaration.options if declaration else {}),
+        **(decorated.get(METADATA_KEY, {}) if decorated else {}),
+        **(metadata or {}).get(METADATA_KEY, {}),
+    }
+    return {**(metadata or {}), METADATA_KEY: ours} if ours else metadata
 
 
 def activity_config(metadata: dict[str, Any]) -> dict[str, Any]:

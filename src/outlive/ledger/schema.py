@@ -126,11 +126,16 @@ effects = Table(  # one row for each call of a model or a tool that an agent has
     Column("kind", String(16), nullable=False),  # model, tool, or other
     Column("name", String(200), nullable=False),
     Column("state", String(8), nullable=False),  # one of effects.EffectState
+    Column("policy", String(16)),  # one of effects.declaring.Policy; NULL for calls that were not declared
     Column("attempts", Integer, nullable=False),  # begun, deaths of a worker included
     Column("failures", Integer, nullable=False),  # … of them, ended with an error
+    Column("owner", String(200)),  # worker that makes the call, or made it last
+    Column("lease_until", Float),  # before that no other may make it; NULL where the policy needs no lease
+    Column("arguments", LargeBinary),  # of a declared effect, as a Temporal payload; large ones by reference
     Column("result", LargeBinary),  # the activity's result as a Temporal payload; large ones by reference
     Column("error", Text),  # of the last attempt that failed
     Column("facts", Text),  # JSON: what is known of the call: model, tokens, price
+    Column("settled", Text),  # JSON of ledger.effects.Settlement: what a person decided about it
     Column("begun_at", Float, nullable=False),  # the first attempt, seconds since the epoch
     Column("ended_at", Float),
     sqlite_with_rowid=False,

@@ -1,11 +1,12 @@
 """What a worker needs to serve agents."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
 
 from outlive import registry as served
+from outlive.activities.effects import EffectBooks
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import offer
@@ -17,6 +18,7 @@ from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
 from outlive.worker.effects import CallSurroundings, EffectInterceptor
+from outlive.worker.ownership import Ownership
 from outlive.worker.parts import WorkerParts, workflow_runner
 from outlive.worker.pulse import Pulse
 from outlive.workflows.agent import AgentWorkflow
@@ -27,18 +29,21 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
     """Prepare to serve an app's agents, for as long as the block runs."""
     agents = list(registry.agents.values())
     served.serve_agents([Served(agent) for agent in agents], failures=FAILURES)
-    async with (
-        StreamWriter(Home(settings.home).streams_db) as streams,
-        Pulse(lambda: connect(settings)) as pulse,
-        McpPool(agents) as mcp,
-        offer(settings, ledger, streams),
-        RunNotes(ledger, streams) as notes,
-    ):
-        around = CallSurroundings(ledger=ledger, streams=streams, pulse=pulse, mcp=mcp)
+    home = Home(settings.home)
+    async with AsyncExitStack() as stack:
+        around = CallSurroundings(
+            ledger=ledger,
+            streams=await stack.enter_async_context(StreamWriter(home.streams_db)),
+            pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
+            mcp=await stack.enter_async_context(McpPool(agents)),
+            ownership=stack.enter_context(Ownership(home)),
+        )
+        await stack.enter_async_context(offer(settings, ledger, around.streams))
+        notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
-            activities=[notes.note_run],
+            activities=[notes.note_run, EffectBooks(ledger).settle_effect],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
         )

@@ -1,20 +1,23 @@
 """Every call of an agent's model or tool passes here: claimed, made, recorded, and only then acknowledged.
 
 A call that the ledger has as done is not made again, whoever asks: another attempt after a worker's death, or the same
-workflow after a reset. Failures are counted apart from deaths, so that a bug ends and a kill does not.
+workflow after a reset. What is done about one that was begun and not recorded is its policy's. Failures are counted
+apart from deaths, so that a bug ends and a kill does not.
 """
 
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from traceback import format_tb
 from typing import Any
 
 from httpx2 import TransportError
+from pydantic_ai.durable_exec._toolset import wrap_tool_call_result
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -38,22 +41,27 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from outlive.agents.current import CurrentCall, current_call
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.options import ToolTreatment
 from outlive.agents.services import services
 from outlive.contracts.events import EventKind, NewEvent
-from outlive.errors import ModelUnusable, OutliveError
-from outlive.ledger.effects import EffectClaim, EffectState, effect_key
+from outlive.effects.continuing import continued_effect
+from outlive.effects.current import CurrentCall, current_call
+from outlive.effects.declaring import Policy
+from outlive.errors import EffectNotDone, LedgerError, ModelUnusable, OutliveError
+from outlive.ledger.effects import Claimed, EffectClaim, EffectRecord, Standing, effect_key
 from outlive.ledger.ledger import Ledger
-from outlive.names import ORIGINAL_RUN_HEADER
+from outlive.names import EFFECT_HELD, EFFECT_KEY_HEADER, EFFECT_REFUSED, ORIGINAL_RUN_HEADER, OUTCOME_UNKNOWN
 from outlive.streams.writing import StreamWriter
+from outlive.worker.ownership import Ownership
 from outlive.worker.pulse import Pulse
 
 AGENT_PREFIX = "agent__"
 MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__model_compact_messages")
 TOOL_SUFFIX = "__call_tool"
 BEAT_SECONDS = 1.0
+LEASE_SECONDS = 6.0  # that another worker waits where it cannot see that the one before it is gone
+LEASE_MARGIN_SECONDS = 1.5  # before that an attempt that could not renew its lease is broken off
 UNFIT_ANSWER = "UnexpectedModelBehavior"
 UNFIT_ATTEMPTS = 3  # a server that sends garbage may do better the next time; one that always does is no outage
 LONGEST_PAUSE = 30.0  # seconds between two attempts at a call that fails
@@ -70,6 +78,7 @@ class CallSurroundings:
     streams: StreamWriter
     pulse: Pulse
     mcp: McpPool
+    ownership: Ownership
 
 
 class EffectInterceptor(Interceptor):
@@ -96,6 +105,8 @@ class _WorkflowOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         original = Payload(data=workflow.info().original_execution_run_id.encode())
         input.headers = {**input.headers, ORIGINAL_RUN_HEADER: original}
+        if key := continued_effect.get():
+            input.headers[EFFECT_KEY_HEADER] = Payload(data=key.encode())
         return super().start_activity(input)
 
 
@@ -112,7 +123,12 @@ class _Subject:
     name: str
     digest: str
     shown: dict[str, Any]
+    args: Any = None
     treatment: ToolTreatment | None = None
+
+    @property
+    def policy(self) -> Policy | None:
+        return Policy(self.treatment.policy) if self.treatment and self.treatment.policy else None
 
 
 class _Inbound(ActivityInboundInterceptor):
@@ -126,50 +142,123 @@ class _Inbound(ActivityInboundInterceptor):
         if not info.activity_type.startswith(AGENT_PREFIX) or not info.workflow_id:
             return await super().execute_activity(input)
         subject = _subject(info.activity_type, input.args)
-        original = input.headers.get(ORIGINAL_RUN_HEADER)
+        claim = await self._claim(input, subject)
+        claimed = await self._ledger.call(self._ledger.effects.claim, claim, is_gone=self._around.ownership.is_gone)
+        record = claimed.record
+        if record.result is not None and claimed.standing is Standing.DONE:
+            return await _restored(record.result, input.fn)
+        if claimed.standing is Standing.DONE:
+            result = await wrap_tool_call_result(_settled(record))
+            return await self._recorded(input, record.effect_key, result, record.facts)
+        _refuse_unless_to_be_made(claimed)
+        call = CurrentCall(
+            key=record.effect_key,
+            attempt=record.attempts,
+            tell=self._teller(info.workflow_id, claim, record.attempts),
+            is_again=claimed.standing is Standing.REMAKE,
+        )
+        return await self._made(input, call, subject)
+
+    async def _claim(self, input: ExecuteActivityInput, subject: "_Subject") -> EffectClaim:  # noqa: A002
+        info = activity.info()
+        original, continued = input.headers.get(ORIGINAL_RUN_HEADER), input.headers.get(EFFECT_KEY_HEADER)
         run = original.data.decode() if original is not None else info.workflow_run_id or ""
-        place = (info.workflow_namespace or "", info.workflow_id, run, info.activity_id)
-        claim = EffectClaim(
-            effect_key=effect_key(*place, info.activity_type, subject.name, subject.digest),
-            workflow_id=info.workflow_id,
+        place = (info.workflow_namespace or "", info.workflow_id or "", run, info.activity_id)
+        policy = subject.policy
+        arguments = None
+        if policy is not None:
+            (payload,) = await activity.client().data_converter.encode([subject.args])
+            arguments = payload.SerializeToString()
+        return EffectClaim(
+            effect_key=continued.data.decode()
+            if continued is not None
+            else effect_key(*place, info.activity_type, subject.name, subject.digest),
+            workflow_id=info.workflow_id or "",
             activity_id=info.activity_id,
             kind=subject.kind,
             name=subject.name,
+            policy=policy,
+            owner=self._around.ownership.owner,
+            lease_seconds=LEASE_SECONDS if policy is not None and policy.is_leased else None,
+            is_once=policy is Policy.ONCE,
+            arguments=arguments,
         )
-        record = await self._ledger.call(self._ledger.effects.claim, claim)
-        if record.state is EffectState.DONE:
-            return await _restored(record.result or b"", input.fn)
-        call = CurrentCall(
-            key=claim.effect_key, attempt=record.attempts, tell=self._teller(info.workflow_id, claim, record.attempts)
-        )
-        return await self._made(input, call, subject)
 
     async def _made(self, input: ExecuteActivityInput, call: CurrentCall, subject: _Subject) -> Any:  # noqa: A002
         _tell(call, subject, "started", subject.shown)
         token = current_call.set(call)
         limit = subject.treatment.timeout.total_seconds() if subject.treatment else None
         try:
-            async with self._kept_alive(), asyncio.timeout(limit):
+            async with self._kept_alive(), self._held(call, subject), asyncio.timeout(limit):
                 result = await super().execute_activity(input)
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is counted
             said = _words(error) or _silence(limit)
             told = f"{_kind(error)}: {said}\n{''.join(format_tb(error.__traceback__)[-DEEPEST_FRAMES:])}"
             is_unfit = subject.kind == "model" and _is_unfit(error)
-            record = await self._ledger.call(self._ledger.effects.fail, call.key, told, is_unfit=is_unfit)
+            unknown = subject.policy is not None and subject.policy.is_leased and _kind(error) != EffectNotDone.__name__
+            record = await self._ledger.call(
+                self._ledger.effects.fail,
+                call.key,
+                told,
+                attempt=call.attempt,
+                is_unfit=is_unfit,
+                may_have_happened=unknown,
+            )
             failures = record.unfit if is_unfit else record.failures - record.unfit
-            verdict = _verdict(error, said, failures, subject, is_unfit=is_unfit)
+            if unknown and subject.policy is Policy.ONCE:
+                verdict = _outcome_unknown(call.key, f"{_kind(error)}: {said}")
+            else:
+                verdict = _verdict(error, said, failures, subject, call.key, is_unfit=is_unfit)
             again = None if verdict.non_retryable else (verdict.next_retry_delay or timedelta(0)).total_seconds()
             _tell(call, subject, "failed", {"type": _kind(error), "message": said[:SHOWN], "retry_in": again})
             raise verdict from None  # with its causes' tracebacks it would grow with each attempt
         finally:
             current_call.reset(token)
-        (payload,) = await activity.client().data_converter.encode([result])
-        own = payload.SerializeToString()
-        counts = await self._ledger.call(self._ledger.effects.finish, call.key, own, call.facts)
-        if counts != own:  # another attempt, that was taken for dead, has recorded its result before
-            result = await _restored(counts, input.fn)
+        result = await self._recorded(input, call.key, result, call.facts)
         _tell(call, subject, "ended", {**call.facts, **_shown_result(subject, result)})
         return result
+
+    async def _recorded(self, input: ExecuteActivityInput, key: str, result: Any, facts: dict[str, Any]) -> Any:  # noqa: A002
+        """Record a result, and return the one that counts."""
+        (payload,) = await activity.client().data_converter.encode([result])
+        own = payload.SerializeToString()
+        counts = await self._ledger.call(self._ledger.effects.finish, key, own, facts)
+        if counts != own:  # another attempt, that was taken for dead, has recorded its result before
+            return await _restored(counts, input.fn)
+        return result
+
+    @asynccontextmanager
+    async def _held(self, call: CurrentCall, subject: "_Subject") -> AsyncIterator[None]:
+        """Hold the lease of an effect that has one; break its attempt off where the lease cannot be held any longer."""
+        if subject.policy is None or not subject.policy.is_leased:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        effects = self._ledger.effects
+
+        async def renew(lease: asyncio.Timeout) -> None:
+            while True:
+                await asyncio.sleep(LEASE_SECONDS / 4)
+                asked_at = loop.time()
+                with suppress(LedgerError):  # it is asked again, until the lease is over
+                    if not await self._ledger.call(
+                        effects.renew, call.key, attempt=call.attempt, seconds=LEASE_SECONDS
+                    ):
+                        lease.reschedule(loop.time())
+                        return
+                    lease.reschedule(asked_at + LEASE_SECONDS - LEASE_MARGIN_SECONDS)
+
+        async with asyncio.timeout(LEASE_SECONDS - LEASE_MARGIN_SECONDS) as lease:
+            renewing = asyncio.create_task(renew(lease))
+            try:
+                yield
+            except asyncio.CancelledError:
+                with suppress(LedgerError):
+                    await asyncio.shield(self._ledger.call(effects.release, call.key, attempt=call.attempt))
+                raise
+            finally:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
 
     @asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:
@@ -237,7 +326,7 @@ def _subject(activity_type: str, arguments: Sequence[Any]) -> _Subject:
         definition = getattr(params, "tool_def", None)
         treatment = ToolTreatment.of(getattr(definition, "metadata", None))
         shown = {"tool": tool, "args": _short(given)}
-        return _Subject(kind="tool", name=tool, digest=_digest(given), shown=shown, treatment=treatment)
+        return _Subject(kind="tool", name=tool, digest=_digest(given), shown=shown, args=given, treatment=treatment)
     return _Subject(kind="other", name=activity_type.rpartition("__")[2], digest="", shown={})
 
 
@@ -248,7 +337,46 @@ def _tell(call: CurrentCall, subject: _Subject, what: str, data: dict[str, Any])
         call.tell(EventKind(f"tool_{what}"), {"tool": subject.name, **data})
 
 
-def _verdict(error: Exception, said: str, failures: int, subject: _Subject, *, is_unfit: bool) -> ApplicationError:
+async def _settled(record: EffectRecord) -> Any:
+    """Return what a person said that an effect ended with."""
+    return record.settled.value if record.settled else None
+
+
+def _refuse_unless_to_be_made(claimed: Claimed) -> None:
+    """Raise what Temporal is told of an effect that this worker is not to make."""
+    record = claimed.record
+    match claimed.standing:
+        case Standing.HELD:
+            rest = max(0.0, (record.lease_until or 0.0) - time.time())
+            raise ApplicationError(
+                "Another worker may still be making this call; it is waited for.",
+                type=EFFECT_HELD,
+                next_retry_delay=timedelta(seconds=min(rest, LEASE_SECONDS) + 0.1),
+                category=ApplicationErrorCategory.BENIGN,
+            )
+        case Standing.UNKNOWN:
+            raise _outcome_unknown(record.effect_key, record.error or "its worker died while the call was in flight")
+        case Standing.REFUSED:
+            by = record.settled.by if record.settled else ""
+            raise ApplicationError(
+                f"It failed, as {by or 'a person'} decided.", type=EFFECT_REFUSED, non_retryable=True
+            )
+
+
+def _outcome_unknown(key: str, why: str) -> ApplicationError:
+    """Return what lets the workflow ask a person whether an effect has happened."""
+    return ApplicationError(
+        why.partition("\n")[0],
+        {"effect_key": key},
+        type=OUTCOME_UNKNOWN,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _verdict(
+    error: Exception, said: str, failures: int, subject: _Subject, key: str, *, is_unfit: bool
+) -> ApplicationError:
     """Return what Temporal is told of a failure: whether the call is made again, and when.
 
     Args:
@@ -266,6 +394,8 @@ def _verdict(error: Exception, said: str, failures: int, subject: _Subject, *, i
     asked = error.next_retry_delay if isinstance(error, ApplicationError) else None
     pause = asked or timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)))
     details = error.details if isinstance(error, ApplicationError) and not is_unfit else ()
+    if subject.kind == "tool":
+        details = (*details, {"effect_key": key})
     reported = f"{kind} " if kind == UNFIT_ANSWER and not is_final else kind  # Temporal stops at the name alone
     return ApplicationError(
         said or kind,

@@ -6,7 +6,8 @@ from temporalio import workflow
 
 from outlive.contracts.agents import RunNote
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
-from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, WORK_WINDOW
+from outlive.contracts.effects import SettleEffect
+from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, SETTLE_EFFECT, WORK_WINDOW
 from outlive.workflows import policies
 
 
@@ -59,4 +60,15 @@ async def note_run(note: RunNote) -> None:
         start_to_close_timeout=policies.NOTE_TIMEOUT,
         retry_policy=policies.NOTE_RETRIES,
         summary=note.kind,
+    )
+
+
+async def settle_effect(settle: SettleEffect) -> None:
+    """Write into the ledger what a person decided about an effect: a local activity, one event of history."""
+    await workflow.execute_local_activity(
+        SETTLE_EFFECT,
+        settle,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary=f"{settle.verdict}: {settle.effect_key[:8]}",
     )

@@ -17,13 +17,17 @@ class CurrentCall:
         key: The same on every attempt: what the ledger, and an ``Idempotency-Key``, know the call by.
         attempt: Counted from 1, deaths of a worker included.
         tell: Writes an event into the stream of the run; never waits.
+        is_again: Whether an earlier attempt was begun, and nobody knows what came of it.
         facts: What is known of the call when it has ended, for the ledger: model, tokens, price.
+        requests: How many requests that change something it has made so far over `http_client`.
     """
 
     key: str
     attempt: int
     tell: Callable[[EventKind, dict[str, Any]], None]
+    is_again: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    requests: int = 0
 
 
 current_call: ContextVar[CurrentCall | None] = ContextVar("outlive_current_call", default=None)
