@@ -149,17 +149,19 @@ class RunHandle(Generic[OutputT]):
         turn: int = await self._update(SAY_UPDATE, message, int)
         return turn
 
-    async def decide(self, choice: str, *, question_id: str | None = None) -> None:
-        """Choose what a parked run does: ``retry``, ``tell`` or ``stop``.
+    async def decide(self, choice: str, *, question_id: str | None = None, value: Any = None, by: str = "") -> None:
+        """Choose what a parked run does: ``retry``, ``tell`` or ``stop``, or what else its question offers.
 
         Args:
             choice: One of the question's choices.
             question_id: Which question; None answers all that are open.
+            value: What goes with the choice, JSON: of ``done`` what the effect ended with.
+            by: Who decides.
 
         Raises:
             RunError: If nothing of the kind is open.
         """
-        await self._update(DECIDE_UPDATE, Decision(choice=choice, question_id=question_id), int)
+        await self._update(DECIDE_UPDATE, Decision(choice=choice, question_id=question_id, value=value, by=by), int)
 
     async def _update(self, name: str, argument: Any, kind: type) -> Any:
         temporal = await self._client.temporal()

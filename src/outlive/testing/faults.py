@@ -8,6 +8,7 @@ moments are seen through Temporal's interceptors and SQLAlchemy's events::
 """
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from enum import StrEnum
@@ -31,7 +32,9 @@ class Moment(StrEnum):
     CONTINUE_AS_NEW = "continue_as_new"  # a workflow run asks to be continued, and the engine has not heard of it
     CONTINUED = "continued"  # the run that continues another one begins
     CALL_SCHEDULED = "call_scheduled"  # an agent's run asks for a call, and the engine has not heard of it
+    CALL_BEGUN = "call_begun"  # a worker has taken a call of a model or tool up, and the ledger has not heard of it
     CALL_CLAIMED = "call_claimed"  # a call of a model or tool is in the ledger as begun, and not made yet
+    CALL_MADE = "call_made"  # it has its result, which is in the open transaction
     CALL_RECORDED = "call_recorded"  # its result is in the ledger, and the engine has not heard of it
     RUN_ENDING = "run_ending"  # a workflow has its result, and the engine has not heard of it
 
@@ -66,10 +69,13 @@ class Fault(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     def armed(self, client: temporalio.client.Client) -> temporalio.client.Client:
         """Return a client whose workers in this process die at the moment."""
         if self.moment in {Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT}:
-            _watch_commits(self, "outcomes", before=Moment.BEFORE_COMMIT, after=Moment.AFTER_COMMIT)
+            _watch_commits(self, _NEW_OUTCOMES, before=Moment.BEFORE_COMMIT, after=Moment.AFTER_COMMIT)
             return client
         if self.moment is Moment.CALL_CLAIMED:
-            _watch_commits(self, "effects", after=Moment.CALL_CLAIMED)
+            _watch_commits(self, _NEW_EFFECT, after=Moment.CALL_CLAIMED)
+            return client
+        if self.moment is Moment.CALL_MADE:
+            _watch_commits(self, _EFFECT_RESULT, before=Moment.CALL_MADE)
             return client
         config = client.config()
         config["interceptors"] = [*config["interceptors"], self]
@@ -113,10 +119,13 @@ class _Activities(temporalio.worker.ActivityInboundInterceptor):
         super().init(_Heartbeats(outbound, self._fault))
 
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:  # noqa: A002
+        is_call = activity.info().activity_type.startswith(AGENT_CALL)
+        if is_call:
+            self._fault.reached(Moment.CALL_BEGUN)
         result = await super().execute_activity(input)
         if activity.info().activity_type == WORK_WINDOW:
             self._fault.reached(Moment.WINDOW_DONE)
-        elif activity.info().activity_type.startswith(AGENT_CALL):
+        elif is_call:
             self._fault.reached(Moment.CALL_RECORDED)
         return result
 
@@ -164,13 +173,18 @@ class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
 
 
 _WATCHED = "outlive_watched_write"
+_NEW_OUTCOMES = re.compile("INSERT INTO outcomes ")
+_NEW_EFFECT = re.compile("INSERT INTO effects ")
+_EFFECT_RESULT = re.compile(r"UPDATE effects SET .*\bresult=")
 
 
-def _watch_commits(fault: Fault, table: str, *, after: Moment, before: Moment | None = None) -> None:
-    """Watch every commit in this process that holds new rows of a table."""
+def _watch_commits(
+    fault: Fault, write: re.Pattern[str], *, after: Moment | None = None, before: Moment | None = None
+) -> None:
+    """Watch every commit in this process that holds a write."""
 
     def executed(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        if f"INSERT INTO {table} " in statement:
+        if write.match(statement.lstrip()):
             connection.info[_WATCHED] = True
 
     def committing(connection: Connection) -> None:
@@ -178,7 +192,7 @@ def _watch_commits(fault: Fault, table: str, *, after: Moment, before: Moment | 
             fault.reached(before)
 
     def returned(_driver_connection: object, record: Any) -> None:
-        if record.info.pop(_WATCHED, False):
+        if record.info.pop(_WATCHED, False) and after is not None:
             fault.reached(after)
 
     event.listen(Engine, "after_cursor_execute", executed)

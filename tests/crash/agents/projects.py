@@ -83,6 +83,8 @@ class AgentProject:
         self.folder = settings.home.parent
         self.obstacle = self.folder / "obstacle"
         self.workers: list[WorkerProcess] = []
+        self.app = APP
+        self.added: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -92,6 +94,7 @@ class AgentProject:
             "OPENAI_BASE_URL": self.outside.base_url,
             "OPENAI_API_KEY": "sk-test",
             "OBSTACLE": str(self.obstacle),
+            **self.added,
         }
 
     def fault(self, moment: Moment, occurrence: int = 1) -> Fault:
@@ -106,7 +109,7 @@ class AgentProject:
     def start_worker(self, fault: Fault | None = None) -> WorkerProcess:
         """Start a worker process, with a death in it or none."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(fork_worker(APP, self.settings, self.environment, log=log, fault=fault))
+        self.workers.append(fork_worker(self.app, self.settings, self.environment, log=log, fault=fault))
         return self.workers[-1]
 
     async def begin(self, agent: str, prompt: str, run: str, **values: Any) -> RunHandle[Any]:
@@ -137,10 +140,10 @@ class AgentProject:
 
 
 @contextlib.asynccontextmanager
-async def agent_project(settings: Settings, outside: Outside) -> AsyncIterator[AgentProject]:
+async def agent_project(settings: Settings, outside: Outside, *, app: App = crash_app) -> AsyncIterator[AgentProject]:
     """A project; its worker processes are ended with it."""
     settings.home.parent.mkdir(parents=True, exist_ok=True)
-    project = AgentProject(settings, outside)
+    project = AgentProject(settings, outside, app=app)
     try:
         async with project.client:
             yield project
