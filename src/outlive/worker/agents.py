@@ -18,6 +18,7 @@ from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
 from outlive.worker.effects import CallSurroundings, EffectInterceptor
+from outlive.worker.leases import Leases
 from outlive.worker.ownership import Ownership
 from outlive.worker.parts import WorkerParts, workflow_runner
 from outlive.worker.pulse import Pulse
@@ -37,6 +38,7 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
             pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
             mcp=await stack.enter_async_context(McpPool(agents)),
             ownership=stack.enter_context(Ownership(home)),
+            leases=await stack.enter_async_context(Leases(ledger)),
         )
         await stack.enter_async_context(offer(settings, ledger, around.streams))
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
