@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
 
 from outlive.errors import LedgerError
-from outlive.ledger.schema import SCHEMA_VERSION, meta, metadata
+from outlive.ledger.schema import SCHEMA_VERSION, metadata
+from outlive.ledger.tables import Wanted, bring_up_to_date, is_up_to_date
 
 LARGEST_IDLE_WAL = 64_000_000  # bytes that the write-ahead log keeps once its contents are in the file
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -42,6 +43,8 @@ def open_sqlite(
 ) -> Engine:
     """Open a SQLite file in WAL mode, and create it (mode 0600) with its tables where it does not exist.
 
+    Tables, columns and indexes that an older Outlive did not know are added.
+
     A transaction of ``engine.execution_options(outlive_writes=True)`` takes the write lock as it begins.
 
     Args:
@@ -65,7 +68,7 @@ def open_sqlite(
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         with _alone(path.parent):
-            _prepare_schema(engine, tables, version, called)
+            _prepare_schema(engine, Wanted(tables=tables, version=version, called=called))
     except (DatabaseError, OSError) as error:
         engine.dispose()
         reason = error.orig if isinstance(error, DatabaseError) else error.strerror
@@ -102,23 +105,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _prepare_schema(engine: Engine, tables: MetaData, version: int, called: str) -> None:
+def _prepare_schema(engine: Engine, wanted: Wanted) -> None:
     with engine.begin() as connection:
-        is_complete = {meta.name, *tables.tables} <= set(inspect(connection).get_table_names())
-        if is_complete and _has_version(connection, version, called):
+        if is_up_to_date(connection, wanted):
             return
     with engine.execution_options(outlive_writes=True).begin() as connection:
-        meta.create(connection, checkfirst=True)
-        tables.create_all(connection)
-        if not _has_version(connection, version, called):
-            connection.execute(insert(meta).values(name="schema_version", value=str(version)))
-
-
-def _has_version(connection: Connection, version: int, called: str) -> bool:
-    found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
-    if found is not None and int(found) > version:
-        raise LedgerError(
-            f"The {called} was written by a newer Outlive (schema {found}, this one knows {version}). "
-            "Upgrade Outlive to read it."
-        )
-    return found is not None
+        bring_up_to_date(connection, wanted)

@@ -1,4 +1,9 @@
-"""The tables of the ledger: what each column holds, and why it is there."""
+"""The tables of the ledger: what each column holds, and why it is there.
+
+What is added here is added to the ledgers that exist when they are opened (`outlive.ledger.tables`), while older code
+may be at work on them. So a column that is new in a table which exists is nullable or has a ``server_default``, a new
+index of such a table is not unique, and nothing is renamed, retyped or removed.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -15,7 +20,8 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = 1
-"""Kept in ``meta``. A newer number than this is refused, so that old code never writes into a newer ledger."""
+"""Kept in ``meta``; a newer number than this is refused. What is only added leaves it as it is: older code goes on
+working beside newer code. It grows with a change that older code would do harm to."""
 
 metadata = MetaData()
 
