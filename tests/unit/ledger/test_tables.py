@@ -65,7 +65,7 @@ async def test_a_ledger_of_the_first_code_gets_what_it_lacks_and_keeps_what_it_h
         claimed = await ledger.call(ledger.effects.claim, CLAIM)
         kept = await ledger.call(ledger.effects.of_workflow, "w")
 
-    assert claimed.attempts == 1
+    assert claimed.record.attempts == 1
     assert [record.effect_key for record in kept] == ["old", "k"]
     assert names(first) == names(tmp_path / "new.db")
 
@@ -84,7 +84,7 @@ async def test_older_code_goes_on_while_newer_code_adds_to_its_open_ledger(path)
         rows = await reopened.call(_later_values, reopened.engine)
 
     assert finished == b"r"
-    assert again.state is EffectState.DONE
+    assert again.record.state is EffectState.DONE
     assert progress.done == 1
     assert rows == [(None, 7)]
 
