@@ -22,6 +22,7 @@ def app_findings(settings: Settings, reference: str | None) -> list[Finding]:
     agents = {name: _model_of(agent) for name, agent in sorted(app.registry.agents.items())}
     return [
         *(_agent(name, model, settings) for name, model in agents.items()),
+        *_undeclared(app),
         *(_model(name) for name in _models_in_use(settings, app, [*agents.values()])),
     ]
 
@@ -30,6 +31,27 @@ def _agent(name: str, model: Any, settings: Settings) -> Finding:
     """Say with what a durable agent answers: an app takes no other."""
     said = f"{default_model(settings)} (no model of its own)" if model is None else _name_of(model)
     return Finding(name="agent", state=State.GOOD, found=f"{name}: durable, model {said}")
+
+
+def _undeclared(app: App) -> list[Finding]:
+    """Name the tools that say nothing of what a repeat of them may do."""
+    if not app.registry.agents:
+        return []
+    from outlive.agents.catalog import undeclared
+
+    found = [
+        f"{name}: {', '.join(tools)}" for name, agent in app.registry.agents.items() if (tools := undeclared(agent))
+    ]
+    if not found:
+        return []
+    return [
+        Finding(
+            name="effects",
+            state=State.NOTE,
+            found=f"tools that declare no effect policy, and are repeated under the same key: {'; '.join(found)}",
+            mend="Declare those that change something with @effect(...); see docs/effects.md.",
+        )
+    ]
 
 
 def _model_of(agent: Any) -> Any:

@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),
+    "ledger": ("outlive.cli.ledger", "Show what was done to the outside world, and settle what nobody knows."),
     "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
     "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
