@@ -22,6 +22,8 @@
     │   ├── EngineOwned           another process owns this project's `.outlive/`
     │   └── EngineFailed          the engine did not start, or its file cannot be used
     ├── LedgerError               the ledger cannot be read or written
+    ├── HousekeepingAborted       it could not be told what is still needed; nothing was removed
+    ├── HousekeepingBusy          another round of housekeeping is under way
     ├── PayloadError              what is kept beside the histories cannot be stored or read
     │   ├── PayloadMissing        a history refers to something that the payload store does not have
     │   ├── PayloadTooLarge       a value is too large for any run to carry
@@ -140,6 +142,14 @@ class EngineFailed(EngineError):
 
 class LedgerError(OutliveError):
     """The ledger cannot be read or written."""
+
+
+class HousekeepingAborted(OutliveError):
+    """It could not be told what is still needed, so that nothing was removed."""
+
+
+class HousekeepingBusy(OutliveError):
+    """Another round of housekeeping is under way in the same state folder."""
 
 
 class PayloadError(OutliveError):

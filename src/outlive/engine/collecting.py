@@ -1,17 +1,24 @@
 """Removing what no run needs any more from a project's payload store."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import DecodeError, Message
 from temporalio.api.common.v1 import Payload, WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeScheduleRequest, DescribeWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    DescribeScheduleRequest,
+    DescribeWorkflowExecutionRequest,
+)
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.engine.envelopes import digests_behind
-from outlive.errors import CollectionAborted, EngineError, PayloadError
+from outlive.errors import CollectionAborted, EngineError, LedgerError, PayloadError
 from outlive.payloads.store import StoreFacts
 from outlive.payloads.tree import expand
 from outlive.payloads.vault import Vault, vault_of
@@ -29,7 +36,7 @@ class Collected:
         executions: Runs whose histories were read, open and closed.
         referred: Chunks that they refer to.
         kept: Chunks in the store afterwards: also those that are not referred to, but were used within the grace.
-        removed: Chunks that were removed.
+        removed: Chunks that were removed; of a dry run, that would have been.
         removed_bytes: Bytes that these took as stored.
     """
 
@@ -38,6 +45,14 @@ class Collected:
     kept: int
     removed: int
     removed_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marked:
+    """What must stay: the digests that somebody refers to, and how many runs were read to learn it."""
+
+    executions: int
+    digests: AbstractSet[bytes]
 
 
 async def collect(client: Client, settings: Settings, *, roots: AsyncIterable[bytes] | None = None) -> Collected:
@@ -52,25 +67,55 @@ async def collect(client: Client, settings: Settings, *, roots: AsyncIterable[by
     Raises:
         CollectionAborted: If a run, schedule or root cannot be read. Nothing was removed.
     """
-    vault = vault_of(settings)
-    unused_since = datetime.now(UTC) - timedelta(days=settings.payload_grace_days)
-    marks = _Marks(vault)
+    return await sweep(settings, await mark(client, settings, roots=roots), now=datetime.now(UTC))
+
+
+async def mark(
+    client: Client, settings: Settings, *, roots: AsyncIterable[bytes] | None = None, gently: bool = False
+) -> Marked:
+    """Find what must stay. Changes nothing.
+
+    Args:
+        roots: Serialised payloads that others keep.
+        gently: Rest after each run as long as reading it took, so that the engine has time for its work.
+
+    Raises:
+        CollectionAborted: If a run, schedule or root cannot be read.
+    """
+    marks = _Marks(vault_of(settings))
     executions = 0
     try:
-        async for description in client.list_workflows(rpc_timeout=_CALL_TIMEOUT):
+        async for run in client.list_workflows(rpc_timeout=_CALL_TIMEOUT):
             executions += 1
-            await marks.add_all(_payloads_of_run(client, description.id, description.run_id, description.status))
+            began = time.monotonic()
+            await marks.add_all(_payloads_of_run(client, run.id, run.run_id, run.status))
+            await asyncio.sleep(time.monotonic() - began if gently else 0)
         await marks.add_all(_payloads_of_schedules(client))
+        await marks.add_all(_payloads_of_activities(client))
         if roots is not None:
             await marks.add_all(_parsed(roots))
-    except (RPCError, PayloadError, EngineError, DecodeError) as error:
+    except (RPCError, PayloadError, EngineError, LedgerError, DecodeError) as error:
         raise CollectionAborted(
             f"What runs still need could not be read whole: {error} Nothing was removed. Mend it, and collect again."
         ) from error
-    swept = await vault.ask(lambda store: store.sweep(marks.digests, unused_since=unused_since))
+    return Marked(executions=executions, digests=marks.digests)
+
+
+async def sweep(settings: Settings, marked: Marked, *, now: datetime, dry_run: bool = False) -> Collected:
+    """Remove what was not marked, and was not used within the grace before ``now``.
+
+    Args:
+        dry_run: Remove nothing, and say what would have been.
+
+    Raises:
+        PayloadError: If the store cannot be read or written.
+    """
+    unused_since = now - timedelta(days=settings.payload_grace_days)
+    vault = vault_of(settings)
+    swept = await vault.ask(lambda store: store.sweep(marked.digests, unused_since=unused_since, dry_run=dry_run))
     return Collected(
-        executions=executions,
-        referred=len(marks.digests),
+        executions=marked.executions,
+        referred=len(marked.digests),
         kept=swept.kept,
         removed=swept.removed,
         removed_bytes=swept.removed_bytes,
@@ -140,6 +185,37 @@ async def _payloads_of_schedules(client: Client) -> AsyncIterator[Payload]:
             continue  # removed since it was listed
         for payload in payloads_in(answer):
             yield payload
+
+
+async def _payloads_of_activities(client: Client) -> AsyncIterator[Payload]:
+    """Give all payloads of activities that belong to no workflow, of a server that knows such."""
+    try:
+        async for found in client.list_activities("", rpc_timeout=_CALL_TIMEOUT):
+            async for payload in _payloads_of_activity(client, found.activity_id, found.activity_run_id or ""):
+                yield payload
+    except RPCError as error:
+        if error.status is not RPCStatusCode.UNIMPLEMENTED:
+            raise
+
+
+async def _payloads_of_activity(client: Client, activity_id: str, run_id: str) -> AsyncIterator[Payload]:
+    asked = DescribeActivityExecutionRequest(
+        namespace=client.namespace,
+        activity_id=activity_id,
+        run_id=run_id,
+        include_input=True,
+        include_outcome=True,
+        include_heartbeat_details=True,
+        include_last_failure=True,
+    )
+    try:
+        answer = await client.workflow_service.describe_activity_execution(asked, timeout=_CALL_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return  # its retention has ended since it was listed
+    for payload in payloads_in(answer):
+        yield payload
 
 
 async def _parsed(roots: AsyncIterable[bytes]) -> AsyncIterator[Payload]:

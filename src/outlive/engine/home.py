@@ -58,6 +58,8 @@ class Home:
         self.state_file = self.path / "engine.json"
         self.lock_file = self.path / "lock"
         self.app_file = self.path / "app"
+        self.housekeeping_file = self.path / "housekeeping.json"
+        self.housekeeping_lock = self.path / "housekeeping.lock"
         self.logs = self.path / "logs"
 
     def create(self) -> None:

@@ -15,6 +15,7 @@ from outlive.errors import BatchError, LedgerError
 from outlive.ledger.batches import Batches
 from outlive.ledger.database import open_database
 from outlive.ledger.effects import Effects
+from outlive.ledger.retention import Retention
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
 
@@ -94,6 +95,11 @@ class Ledger:
     def effects(self) -> Effects:
         """Reads and writes of calls made on behalf of agents, to be run through `call`."""
         return Effects(self.engine)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept of runs, and its removal, to be run through `call`."""
+        return Retention(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

@@ -157,4 +157,12 @@ answers = Table(  # what the turns of runs ended with, whole: their event shows 
     sqlite_with_rowid=False,
 )
 
+namespaces = Table(  # whose runs are recorded here: more than one, and nobody can tell what is still needed
+    "namespaces",
+    metadata,
+    Column("namespace_id", String(64), primary_key=True),
+    Column("place", Text, nullable=False),  # what a person calls it
+    Column("noted_at", Float, nullable=False),
+)
+
 Index("effects_by_workflow", effects.c.workflow_id)

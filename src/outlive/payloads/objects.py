@@ -58,7 +58,7 @@ class ObjectChunks:
             raise PayloadMissing(missing, self._url)
         return {digest: checked(digest, unpack(content)) for digest, content in found.items() if content is not None}
 
-    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime) -> Swept:
+    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime, dry_run: bool = False) -> Swept:
         """See `ChunkStore`. An object that is written anew in the instant of its removal would be lost.
 
         Each object's time is looked up again right before: the instant is the length of one request, at the end of
@@ -72,7 +72,7 @@ class ObjectChunks:
                     for item in page
                     if item["last_modified"] < unused_since and _digest_at(item["path"]) not in keep
                 ]
-                gone = await asyncio.gather(*(self._remove(path, unused_since) for path, _ in paths))
+                gone = await asyncio.gather(*(self._remove(path, unused_since, dry_run) for path, _ in paths))
                 removed += sum(gone)
                 removed_bytes += sum(size for (_, size), is_gone in zip(paths, gone, strict=True) if is_gone)
                 kept += len(page) - sum(gone)
@@ -106,12 +106,16 @@ class ObjectChunks:
         except (NotFoundError, FileNotFoundError):
             return None
 
-    async def _remove(self, path: str, unused_since: datetime) -> bool:
+    async def _remove(self, path: str, unused_since: datetime, dry_run: bool) -> bool:
         async with self._requests:
-            found = await obstore.head_async(self._store, path)
+            try:
+                found = await obstore.head_async(self._store, path)
+            except (NotFoundError, FileNotFoundError):  # another collection was quicker
+                return False
             if found["last_modified"] >= unused_since:
                 return False
-            await obstore.delete_async(self._store, path)
+            if not dry_run:
+                await obstore.delete_async(self._store, path)
             return True
 
     async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:

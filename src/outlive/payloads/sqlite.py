@@ -74,9 +74,12 @@ class SqliteChunks:
             raise PayloadMissing(missing, str(self._path))
         return found
 
-    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime) -> Swept:
+    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime, dry_run: bool = False) -> Swept:
         """See `ChunkStore`. Whether a chunk was used meanwhile is looked up in the transaction that removes it."""
-        return await asyncio.to_thread(self._sweep, keep, int(unused_since.timestamp()))
+        try:
+            return await asyncio.to_thread(self._sweep, keep, int(unused_since.timestamp()), dry_run)
+        except DatabaseError as error:
+            raise PayloadError(f"The payload store {str(self._path)!r} could not be swept: {error.orig}.") from error
 
     async def facts(self) -> StoreFacts:
         """See `ChunkStore`."""
@@ -107,10 +110,12 @@ class SqliteChunks:
                 found.update((digest, checked(digest, unpack(stored))) for digest, stored in connection.execute(asked))
         return found
 
-    def _sweep(self, keep: AbstractSet[bytes], cutoff: int) -> Swept:
+    def _sweep(self, keep: AbstractSet[bytes], cutoff: int, dry_run: bool) -> Swept:
         old = select(chunks.c.digest, func.length(chunks.c.content)).where(chunks.c.used_at < cutoff)
         with self._engine.connect() as connection:
             sizes = {digest: size for digest, size in connection.execute(old) if digest not in keep}
+        if dry_run:
+            return Swept(kept=self._facts().chunks - len(sizes), removed=len(sizes), removed_bytes=sum(sizes.values()))
         removed = removed_bytes = 0
         for some in _batches(sizes, SWEPT_AT_ONCE):
             still_old = delete(chunks).where(chunks.c.digest.in_(some), chunks.c.used_at < cutoff)

@@ -56,8 +56,15 @@ class ChunkStore(Protocol):
         """
         ...
 
-    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime) -> Swept:
-        """Remove every chunk that is not in ``keep`` and was last used before ``unused_since``."""
+    async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime, dry_run: bool = False) -> Swept:
+        """Remove every chunk that is not in ``keep`` and was last used before ``unused_since``.
+
+        Args:
+            dry_run: Remove nothing, and say what would have been.
+
+        Raises:
+            PayloadError: If the store cannot be read or written. Some of them may be removed by then.
+        """
         ...
 
     async def facts(self) -> StoreFacts:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from outlive.contracts.events import RunEvent
 from outlive.errors import LedgerError
 from outlive.streams.following import Poller
-from outlive.streams.reading import CommitWatch, Page, prune, read_page
+from outlive.streams.reading import CommitWatch, Page, last_events, prune, read_page
 from outlive.streams.schema import open_streams
 
 EVENTS_PER_PAGE = 500
@@ -106,20 +106,26 @@ class StreamLog:
                 if until is not None:
                     until.remove_done_callback(follower.wake)
 
-    async def prune(self, before: float, *, only_ended: bool = False) -> int:
-        """Remove the streams whose last event is older than a time, and return how many.
+    async def last_events(self) -> dict[str, float]:
+        """Return when the last event of each stream happened, in seconds since the epoch.
+
+        Raises:
+            LedgerError: If the file cannot be read.
+        """
+        return await self._call(self._last_events)
+
+    async def prune(self, streams: Sequence[str], before: float) -> int:
+        """Remove those of the streams whose last event is older than a time, and return how many.
 
         The offsets of a stream never restart while it is there. One that was removed and begins again counts from 0.
-        The file does not get smaller: later events take the room.
 
         Args:
             before: Seconds since the epoch.
-            only_ended: Keep the streams of runs that have not ended: some wait for weeks.
 
         Raises:
             LedgerError: If the file cannot be written.
         """
-        return await self._call(self._prune, before, only_ended)
+        return await self._call(self._prune, streams, before)
 
     async def _look(self, names: Iterable[str]) -> dict[str, int] | None:
         return await self._call(self._watched, frozenset(names))
@@ -152,9 +158,13 @@ class StreamLog:
             watch = self._watch
         return watch.look(names)
 
-    def _prune(self, before: float, only_ended: bool) -> int:
+    def _last_events(self) -> dict[str, float]:
         engine = self._opened()
-        return 0 if engine is None else prune(engine, before, only_ended=only_ended)
+        return {} if engine is None else last_events(engine)
+
+    def _prune(self, names: Sequence[str], before: float) -> int:
+        engine = self._opened()
+        return 0 if engine is None else prune(engine, names, before)
 
     def _close(self) -> None:
         if self._watch is not None:

@@ -2,10 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, select
+from sqlalchemy import Connection, Engine, Row, delete, select
 
 from outlive.contracts.events import RunEvent
 from outlive.streams.schema import events, in_chunks, streams
@@ -74,22 +74,24 @@ class CommitWatch:
             self._connection.close()
 
 
-def prune(engine: Engine, before: float, *, only_ended: bool) -> int:
-    """Remove the streams whose last event is older than a time; returns how many."""
-    old: ColumnElement[bool] = streams.c.last_at < before
-    if only_ended:
-        old = and_(old, streams.c.ended)
-    removed, last = 0, -1
-    while True:
+def last_events(engine: Engine) -> dict[str, float]:
+    """Return when the last event of each stream happened, in seconds since the epoch."""
+    with engine.connect() as connection:
+        return {row.name: row.last_at for row in connection.execute(select(streams.c.name, streams.c.last_at))}
+
+
+def prune(engine: Engine, names: Sequence[str], before: float) -> int:
+    """Remove those of the streams whose last event is older than a time; returns how many."""
+    removed = 0
+    for start in range(0, len(names), STREAMS_PER_TRANSACTION):
+        some = names[start : start + STREAMS_PER_TRANSACTION]
         with engine.execution_options(outlive_writes=True).begin() as connection:
-            query = select(streams.c.number).where(old, streams.c.number > last).order_by(streams.c.number)
-            numbers = list(connection.execute(query.limit(STREAMS_PER_TRANSACTION)).scalars())
-            if not numbers:
-                return removed
+            query = select(streams.c.number).where(streams.c.name.in_(some), streams.c.last_at < before)
+            numbers = list(connection.execute(query).scalars())
             connection.execute(delete(events).where(events.c.stream.in_(numbers)))
             connection.execute(delete(streams).where(streams.c.number.in_(numbers)))
         removed += len(numbers)
-        last = numbers[-1]
+    return removed
 
 
 def _event(stream: str, row: Row[tuple[object, ...]]) -> RunEvent:

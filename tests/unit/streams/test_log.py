@@ -21,7 +21,8 @@ async def written(writer, count, stream=STREAM, start=0, **values):
 async def test_a_file_that_is_not_there_holds_no_events_and_is_not_made(log, path):
     assert await log.read(STREAM) == []
     assert await log.last_offset(STREAM) is None
-    assert await log.prune(1e12) == 0
+    assert await log.last_events() == {}
+    assert await log.prune(["s"], 1e12) == 0
     assert not path.exists()
 
 
@@ -127,19 +128,17 @@ async def test_a_look_costs_no_more_than_a_version_while_nothing_is_committed(wr
     assert log._watched(names) == {STREAM: 2}
 
 
-async def test_pruning_removes_what_is_old_and_nothing_else(writer, log):
-    await written(writer, 3, stream="old and ended", at=100.0)
-    writer.append(ended("old and ended", at=100.0))
-    await written(writer, 3, stream="old and waiting", at=100.0)
-    await written(writer, 3, stream="going on", at=100.0)
-    await written(writer, 1, stream="going on", start=3, at=300.0)
+async def test_pruning_removes_what_is_named_and_old_and_nothing_else(writer, log):
+    await written(writer, 3, stream="named and old", at=100.0)
+    await written(writer, 3, stream="old", at=100.0)
+    await written(writer, 3, stream="named and going on", at=100.0)
+    await written(writer, 1, stream="named and going on", start=3, at=300.0)
 
-    assert await log.prune(200.0, only_ended=True) == 1
-    assert await log.last_offset("old and ended") is None
-    assert await log.last_offset("old and waiting") == 2
-    assert await log.prune(200.0) == 1
-    assert await log.last_offset("old and waiting") is None
-    assert numbers(await log.read("going on")) == [0, 1, 2, 3]
+    assert await log.last_events() == {"named and old": 100.0, "old": 100.0, "named and going on": 300.0}
+    assert await log.prune(["named and old", "named and going on", "unknown"], 200.0) == 1
+    assert await log.last_offset("named and old") is None
+    assert await log.last_offset("old") == 2
+    assert numbers(await log.read("named and going on")) == [0, 1, 2, 3]
 
 
 async def test_pruning_many_streams_leaves_no_event_behind(writer, log, path):
@@ -147,7 +146,7 @@ async def test_pruning_many_streams_leaves_no_event_behind(writer, log, path):
         writer.append(progress(number, stream=f"s{number}", at=1.0))
     await writer.flush()
 
-    assert await log.prune(2.0) == 100
+    assert await log.prune([f"s{number}" for number in range(100)], 2.0) == 100
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT COUNT(*) FROM events").fetchone() == (0,)
     connection.close()
@@ -157,7 +156,7 @@ async def test_a_stream_that_was_pruned_and_begins_again_is_followed_from_its_be
     await written(writer, 10, at=1.0)
     events = log.follow(STREAM)
     seen = [await anext(events) for _ in range(10)]
-    await log.prune(2.0)
+    await log.prune([STREAM], 2.0)
     following = asyncio.ensure_future(anext(events))
     await written(writer, 2, start=100)
 

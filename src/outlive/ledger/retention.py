@@ -1,0 +1,115 @@
+"""What the ledger keeps of runs, and the removal of what nobody needs any more."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, or_, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+
+from outlive.ledger.schema import answers, effects, namespaces
+
+RUNS_PER_STATEMENT = 20
+ROWS_PER_TRANSACTION = 500  # writers wait meanwhile: some milliseconds
+ROWS_PER_READ = 500
+PAYLOAD_COLUMNS = ("arguments", "result")  # of `effects`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """How many rows there are, or were removed: of calls, and of answers of turns."""
+
+    calls: int = 0
+    answers: int = 0
+
+
+class Retention:
+    """Reads and removals, to be run through `Ledger.call`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(outlive_writes=True)
+
+    def last_uses(self) -> dict[str, float]:
+        """Return when each run of which there is a row wrote its last one, in seconds since the epoch."""
+        found: dict[str, float] = {}
+        with self._engine.connect() as connection:
+            for table, moment in _TABLES.items():
+                query = select(table.c.workflow_id, func.max(moment)).group_by(table.c.workflow_id)
+                for workflow_id, last in connection.execute(query):
+                    found[workflow_id] = max(last, found.get(workflow_id, last))
+        return found
+
+    def count(self, workflow_ids: Sequence[str], before: float) -> Kept:
+        """Return how many rows `remove` would remove."""
+        counts = {effects: 0, answers: 0}
+        with self._engine.connect() as connection:
+            for some in _some(workflow_ids):
+                for table, moment in _TABLES.items():
+                    query = select(func.count()).where(table.c.workflow_id.in_(some), moment < before)
+                    counts[table] += connection.execute(query).scalar_one()
+        return Kept(calls=counts[effects], answers=counts[answers])
+
+    def remove(self, workflow_ids: Sequence[str], before: float) -> Kept:
+        """Remove the rows of runs that are older than a time, in seconds since the epoch.
+
+        Broken off, it has removed some of them; calling it again removes the rest.
+        """
+        counts = {effects: 0, answers: 0}
+        for some in _some(workflow_ids):
+            for table, moment in _TABLES.items():
+                old = and_(table.c.workflow_id.in_(some), moment < before)
+                while removed := self._remove_some(table, old):
+                    counts[table] += removed
+        return Kept(calls=counts[effects], answers=counts[answers])
+
+    def payloads(self, after: str = "") -> list[tuple[str, str, list[bytes]]]:
+        """Return up to `ROWS_PER_READ` calls that hold payloads: effect key, workflow id, payloads as serialised.
+
+        Args:
+            after: The last effect key of the page before; empty begins.
+        """
+        columns = [effects.c[name] for name in PAYLOAD_COLUMNS]
+        query = select(effects.c.effect_key, effects.c.workflow_id, *columns).order_by(effects.c.effect_key)
+        query = query.where(effects.c.effect_key > after, or_(*(column.isnot(None) for column in columns)))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.limit(ROWS_PER_READ)).all()
+        return [(key, run, [held for held in payloads if held is not None]) for key, run, *payloads in rows]
+
+    def note_namespace(self, namespace_id: str, place: str) -> None:
+        """Remember that runs of a namespace are recorded here; noting it again changes nothing.
+
+        Args:
+            place: What a person calls it.
+        """
+        noted = insert(namespaces).values(namespace_id=namespace_id, place=place, noted_at=time.time())
+        with self._writing.begin() as connection:
+            connection.execute(noted.on_conflict_do_nothing())
+
+    def namespaces(self) -> Mapping[str, str]:
+        """Return the namespaces that were noted: what a person calls each, by its id, the earliest first."""
+        query = select(namespaces.c.namespace_id, namespaces.c.place).order_by(namespaces.c.noted_at)
+        with self._engine.connect() as connection:
+            return {row.namespace_id: row.place for row in connection.execute(query)}
+
+    def forget_other_namespaces(self, namespace_id: str) -> None:
+        """Remember one namespace alone."""
+        with self._writing.begin() as connection:
+            connection.execute(delete(namespaces).where(namespaces.c.namespace_id != namespace_id))
+
+    def _remove_some(self, table: Table, old: ColumnElement[bool]) -> int:
+        key = tuple_(*table.primary_key.columns)
+        with self._writing.begin() as connection:
+            some = connection.execute(select(*table.primary_key.columns).where(old).limit(ROWS_PER_TRANSACTION)).all()
+            if some:
+                connection.execute(delete(table).where(key.in_([tuple(row) for row in some])))
+        return len(some)
+
+
+_TABLES = {effects: func.coalesce(effects.c.ended_at, effects.c.begun_at), answers: answers.c.recorded_at}
+"""Which rows belong to runs, and when each was written."""
+
+
+def _some(workflow_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(workflow_ids), RUNS_PER_STATEMENT):
+        yield workflow_ids[start : start + RUNS_PER_STATEMENT]
