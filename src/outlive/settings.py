@@ -28,7 +28,15 @@ class Settings:
     synchronous: Annotated[
         str, "How the embedded engine syncs its file: full, or normal (faster; a power cut may lose the last second)."
     ] = "full"
-    retention_days: Annotated[int, "How many days the embedded engine keeps finished runs."] = 90
+    retention_days: Annotated[
+        int,
+        "How many days finished runs are kept: by the embedded engine, and at least as long in ledger and event log.",
+    ] = 90
+    housekeeping_hours: Annotated[
+        float,
+        "Hours between two rounds in which `outlive up` removes what no run needs any more; 0 leaves it to "
+        "`outlive clean`.",
+    ] = 6.0
     payloads: Annotated[
         str,
         "Where large values are kept: empty for the state folder, or s3://, gs://, az:// or file:// with a bucket or "
@@ -93,6 +101,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "ui_port": (0, 65_535),
     "retention_days": (1, 36_500),
+    "housekeeping_hours": (0, 8_760),
     "payload_grace_days": (2, 36_500),  # uses are noted once a day
     "drain_timeout": (0, 86_400),
     "model_timeout": (0.1, 86_400),

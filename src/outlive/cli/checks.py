@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from outlive.cli.amounts import duration
 from outlive.cli.app_checks import app_findings
 from outlive.cli.findings import Finding, State
 from outlive.cli.references import default_app
@@ -25,6 +27,7 @@ from outlive.engine.preparation import read_version
 from outlive.engine.presence import Presence
 from outlive.engine.run_health import read_questions
 from outlive.errors import EngineError, OutliveError
+from outlive.housekeeping.records import read_record
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX
 from outlive.settings import Settings
 
@@ -55,6 +58,7 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
     yield _sizes(home)
     for finding in await asyncio.to_thread(_unwritable, home):
         yield finding
+    yield _housekeeping(home, settings)
     async for finding in _temporal(settings, owns_retention=not has_cluster):
         yield finding
     for finding in app_findings(settings, app or default_app(settings)):
@@ -230,6 +234,30 @@ def _sizes(home: Home) -> Finding:
     sizes = {name: sum(_size(path) for path in home.path.glob(pattern)) for name, pattern in parts.items()}
     found = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in sizes.items() if size)
     return Finding(name="sizes", state=State.GOOD, found=found or "nothing is kept yet")
+
+
+def _housekeeping(home: Home, settings: Settings) -> Finding:
+    record = read_record(home)
+    hours = settings.housekeeping_hours
+    plan = f"`outlive up` has one each {hours:g} h" if hours else "`outlive clean` has one"
+    found = f"no round yet: {plan}"
+    if record.ended_at is not None:
+        removed = record.summary
+        size = f"{removed.get('payload_bytes', 0) / 1e6:,.1f} MB"
+        what = f"{removed.get('runs', 0):,} runs and {removed.get('payloads', 0):,} payloads ({size})"
+        found = f"the last round, {_ago(record.ended_at)}, removed {what}; {plan}"
+    if record.began_at is not None and record.began_at > (record.ended_at or 0.0):
+        found = f"{found}; one that began {_ago(record.began_at)} has not ended"
+    if not record.failure:
+        return Finding(name="housekeeping", state=State.GOOD, found=found)
+    failing = duration(max(0.0, time.time() - (record.failing_since or time.time())))
+    found = f"rounds have failed for {failing}: {record.failure}"
+    mend = "Nothing is lost, the folder only grows. `outlive clean` tries again."
+    return Finding(name="housekeeping", state=State.NOTE, found=found, mend=mend)
+
+
+def _ago(at: float) -> str:
+    return f"{duration(max(0.0, time.time() - at))} ago"
 
 
 def _size(path: Path) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from outlive.engine.events import EngineCarried, EngineDied, EngineGivenUp, EngineStarted, OrphanEnded
 from outlive.worker.supervisor import Event, Reloaded, ReloadRefused, WorkerDied, WorkerStarted
+from outlive.worker.upkeep import HousekeepingFailed
 
 _UNUSUAL_DEATHS = 2  # from the second quick death in a row on, what the worker said is part of the news
 
@@ -63,5 +64,6 @@ _LINES: dict[type, Callable[[Any], str | None]] = {
     WorkerStarted: _worker_started,
     WorkerDied: _worker_died,
     Reloaded: lambda event: f"workers run the new code ({', '.join(path.name for path in event.changed)} changed)",
+    HousekeepingFailed: lambda event: f"housekeeping did not go through: {event.reason}",
     ReloadRefused: lambda event: f"workers go on with the old code, the new is no valid Python: {event.reason}",
 }

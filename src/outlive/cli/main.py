@@ -13,6 +13,7 @@ COMMANDS = {
     "batch": ("outlive.cli.batch", "Start, follow and change batches, and get their results."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
+    "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
     "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),

@@ -52,7 +52,7 @@ def up(app: str | None, workers: int, no_reload: bool) -> None:
 async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool) -> None:
     from outlive.worker.supervisor import Supervisor
 
-    supervisor = Supervisor(settings, app=app, workers=workers, on_event=_tell, reload=reload)
+    supervisor = Supervisor(settings, app=app, workers=workers, on_event=_tell, reload=reload, keeps_house=True)
     starting = asyncio.create_task(supervisor.start())
     _stop_on_signals(supervisor, starting)
     try:

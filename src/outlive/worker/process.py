@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from outlive.activities.batch_runtime import BatchRuntimes
@@ -18,6 +19,7 @@ from outlive.activities.windows import Windows
 from outlive.app import App
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
+from outlive.engine.retained import describe_place, read_namespace_id
 from outlive.ledger.ledger import Ledger
 from outlive.models.calls import Models
 from outlive.settings import Settings
@@ -74,10 +76,21 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
             deployment_config=WorkerDeploymentConfig(version=_BUILD, use_worker_versioning=False),
         )
         await stack.enter_async_context(worker)
+        await _note_namespace(client, ledger)
         stack.enter_context(Presence(home).announce(settings.task_queue))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()
     logger.info("The worker has drained")
+
+
+async def _note_namespace(client: Client, ledger: Ledger) -> None:
+    """Remember whose runs are recorded here, so that housekeeping for another namespace removes nothing of them."""
+    try:
+        namespace_id = await read_namespace_id(client)
+    except RPCError as error:  # the worker's next start notes it
+        logger.warning("The namespace could not be asked for its id", extra={"reason": error.message})
+        return
+    await ledger.call(ledger.retention.note_namespace, namespace_id, describe_place(client))
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

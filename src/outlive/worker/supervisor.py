@@ -17,6 +17,7 @@ from outlive.errors import EngineFailed
 from outlive.settings import Settings
 from outlive.worker.children import WorkerChild, worker_command
 from outlive.worker.sources import Stamps, app_sources, changed, stamps_of, syntax_fault
+from outlive.worker.upkeep import HousekeepingFailed, Upkeep
 
 QUICK_DEATH = 10.0  # seconds: a worker that lived longer was well
 RESTART_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before a restart, by quick deaths in a row
@@ -70,7 +71,7 @@ class ReloadRefused:
     reason: str
 
 
-Event = EngineEvent | WorkerStarted | WorkerDied | Reloaded | ReloadRefused
+Event = EngineEvent | WorkerStarted | WorkerDied | Reloaded | ReloadRefused | HousekeepingFailed
 OnEvent = Callable[[Event], None]
 
 
@@ -92,6 +93,7 @@ class Supervisor:
         on_event: OnEvent = ignore_event,
         command: Sequence[str] | None = None,
         reload: bool = True,
+        keeps_house: bool = False,
     ) -> None:
         """Describe what to run; nothing is started.
 
@@ -102,6 +104,7 @@ class Supervisor:
             on_event: Called with everything that a person may want to hear of, on the event loop.
             command: What to start as a worker; None starts ``python -m outlive.worker``.
             reload: Whether workers are started anew when the app's files change.
+            keeps_house: Whether what no run needs any more is removed, each `Settings.housekeeping_hours`.
         """
         self.home = Home(settings.home)
         self._settings = settings
@@ -111,6 +114,7 @@ class Supervisor:
         self._on_event = on_event
         self._command = list(command) if command is not None else worker_command(app)
         self._reload = reload and app is not None
+        self._upkeep = Upkeep(settings, on_event) if keeps_house and settings.housekeeping_hours else None
         self._cluster = read_cluster()
         self._engine: EngineServer | None = None
         self._stack = AsyncExitStack()
@@ -168,6 +172,8 @@ class Supervisor:
             await asyncio.gather(*(slot.start() for slot in self._slots))
             self._tasks = [asyncio.create_task(slot.keep_alive()) for slot in self._slots]
             self._tasks.append(asyncio.create_task(self._keep_logs_small()))
+            if self._upkeep:
+                self._tasks.append(asyncio.create_task(self._upkeep.go_on()))
             if self._reload:
                 self._tasks.append(asyncio.create_task(self._watch_sources(folder, seen)))
         except BaseException:
