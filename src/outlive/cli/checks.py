@@ -26,9 +26,10 @@ from outlive.engine.ports import is_free
 from outlive.engine.preparation import read_version
 from outlive.engine.presence import Presence
 from outlive.engine.run_health import read_questions
+from outlive.engine.stuck import no_agent
 from outlive.errors import EngineError, OutliveError
 from outlive.housekeeping.records import read_record
-from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX
+from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
 from outlive.settings import Settings
 
 LITTLE_DISK, NO_DISK = 2_000_000_000, 200_000_000  # bytes
@@ -164,6 +165,8 @@ async def _temporal(settings: Settings, *, owns_retention: bool) -> AsyncIterato
         yield _retention(retention, settings, is_ours=owns_retention)
         yield await _workers(client, settings)
         yield await _stuck_runs(client)
+        for finding in await _unserved_runs(client, settings):
+            yield finding
         yield await _handoffs(client)
     except RPCError as error:
         mend = "Check the address, namespace and credentials; for the embedded engine see its log in .outlive/logs."
@@ -207,6 +210,28 @@ async def _stuck_runs(client: Client) -> Finding:
     found = f"{count} stuck, their workflow code fails: {', '.join(names)}{more}"
     mend = "Mend the code and restart the workers, they go on by themselves; the Web UI shows the error of each."
     return Finding(name="runs", state=State.FAULT, found=found, mend=mend)
+
+
+async def _unserved_runs(client: Client, settings: Settings) -> list[Finding]:
+    """Return the runs of agents that the workers which are there do not have."""
+    presence = Presence(Home(settings.home))
+    served = presence.served(settings.task_queue) if presence.is_complete else None
+    if not served:  # there are no workers, which is said already, or they are elsewhere
+        return []
+    by_agent: dict[str, list[str]] = {}
+    async for run in client.list_workflows(RUNNING_AGENTS):
+        agent = (split_agent_workflow_id(run.id) or ("",))[0]
+        if run.task_queue == settings.task_queue and agent not in served:
+            by_agent.setdefault(agent, []).append(run.id.removeprefix(AGENT_WORKFLOW_ID_PREFIX))
+    return [
+        Finding(
+            name="agents",
+            state=State.FAULT,
+            found=f"no worker serves agent {agent!r}, which {len(ids)} runs need: {', '.join(ids[:MOST_RUNS_NAMED])}",
+            mend=no_agent(agent, served),
+        )
+        for agent, ids in sorted(by_agent.items())
+    ]
 
 
 async def _handoffs(client: Client) -> Finding:

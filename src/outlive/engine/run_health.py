@@ -13,6 +13,7 @@ from outlive.contracts.agents import Question
 from outlive.engine.health import ANSWER_TIMEOUT, count_pollers
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
+from outlive.engine.stuck import failing_code, is_unregistered, unserved
 from outlive.errors import RunError
 from outlive.names import (
     AGENT_WORKFLOW,
@@ -193,15 +194,14 @@ def _health(description: WorkflowExecutionDescription, *, state: str, **more: An
 
 async def _problem(client: Client, settings: Settings, description: WorkflowExecutionDescription) -> str | None:
     raw = description.raw_description
+    presence = Presence(Home(settings.home))
     if problem := await worker_problem(client, settings, description.task_queue):
         return problem
+    served = presence.served(description.task_queue) if presence.is_complete else None
+    if problem := unserved(description, served):
+        return problem
     if raw.HasField("pending_workflow_task") and raw.pending_workflow_task.attempt > 1:
-        attempt = raw.pending_workflow_task.attempt
-        failure = await _last_task_failure(client, description)
-        return (
-            f"The workflow's code fails again and again (attempt {attempt}): {failure} "
-            "Mend the code; the run then goes on by itself."
-        )
+        return await failing_code(client, description, served)
     return None
 
 
@@ -215,15 +215,6 @@ async def worker_problem(client: Client, settings: Settings, task_queue: str) ->
     return None if served else f"No worker polls the task queue {task_queue!r}. Start one with `outlive up`."
 
 
-async def _last_task_failure(client: Client, description: WorkflowExecutionDescription) -> str:
-    handle = client.get_workflow_handle(description.id, run_id=description.run_id)
-    said = "its worker says more in its log."
-    async for event in handle.fetch_history_events():
-        if event.HasField("workflow_task_failed_event_attributes"):
-            said = event.workflow_task_failed_event_attributes.failure.message.rstrip(".") + "."
-    return said
-
-
 def _waiting(description: WorkflowExecutionDescription) -> list[Waiting]:
     found = []
     for pending in description.raw_description.pending_activities:
@@ -235,6 +226,7 @@ def _waiting(description: WorkflowExecutionDescription) -> list[Waiting]:
             )
             failure = pending.last_failure
             reason = "its worker died" if failure.HasField("timeout_failure_info") else failure.message
+            reason = "no worker serves it" if is_unregistered(failure) else reason
             name = pending.activity_type.name
             found.append(Waiting(name=name, attempt=pending.attempt, reason=reason, next_at=at))
     return found

@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
+from pydantic_ai import Agent
 from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from outlive import registry as served
 from outlive.activities.effects import EffectBooks
@@ -48,5 +51,19 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
             activities=[notes.note_run, EffectBooks(ledger).settle_effect],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
+            agents={agent.name or "": _tools(agent) for agent in agents},
         )
     served.serve_agents([])
+
+
+def _tools(agent: Agent[Any, Any]) -> set[str]:
+    """Return the tools of an agent, as ``TOOLSET:TOOL``."""
+    found: set[str] = set()
+
+    def note(toolset: AbstractToolset[Any]) -> None:
+        names = toolset.tools if isinstance(toolset, FunctionToolset) else ["*"]
+        found.update(f"{toolset.id}:{name}" for name in names)
+
+    for toolset in agent.toolsets:
+        toolset.apply(note)
+    return found

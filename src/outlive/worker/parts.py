@@ -1,7 +1,8 @@
 """What a worker is put together from, besides what every worker serves."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.worker import Interceptor, Plugin, WorkflowRunner
@@ -30,13 +31,19 @@ def workflow_runner() -> WorkflowRunner:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerParts:
-    """What is added to a worker."""
+    """What is added to a worker.
+
+    Attributes:
+        agents: Of each agent that is served the tools that it has, as ``TOOLSET:TOOL``; ``TOOLSET:*`` where a server
+            has the list.
+    """
 
     workflow_runner: WorkflowRunner
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
     interceptors: Sequence[Interceptor] = ()
     plugins: Sequence[Plugin] = ()
+    agents: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
 
 
 NO_AGENTS = WorkerParts(workflow_runner=workflow_runner())

@@ -77,7 +77,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         )
         await stack.enter_async_context(worker)
         await _note_namespace(client, ledger)
-        stack.enter_context(Presence(home).announce(settings.task_queue))
+        stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()
     logger.info("The worker has drained")
