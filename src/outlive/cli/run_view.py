@@ -12,6 +12,7 @@ import click
 from outlive.cli.amounts import dollars, duration
 from outlive.contracts.agents import Question
 from outlive.contracts.events import EventKind, RunEvent
+from outlive.trace.model import VERDICTS
 
 LONGEST_VALUE = 160  # characters of arguments and results in a line; `outlive show` has all of them
 SLOW_TOOL_SECONDS = 1.0  # a tool that takes longer is named also before it has ended
@@ -242,7 +243,9 @@ class RunView:
         seconds = event.at - tool.began if tool else 0.0
         took = f"  ({duration(seconds)})" if seconds >= SLOW_TOOL_SECONDS else ""
         self.retried.clear()
-        self.say(f"· {line} → {in_line(result)}{took}", fg="cyan")
+        verdict = str(event.data.get("verdict", ""))
+        made = in_line(f"{VERDICTS.get(verdict, verdict.replace('_', ' '))}:") + " " if verdict else ""
+        self.say(f"· {line} → {made}{in_line(result)}{took}", fg="cyan")
 
     def waits(self, event: RunEvent) -> None:
         """Show a question."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from outlive.cli.amounts import dollars, duration
 from outlive.trace.model import (
+    VERDICTS,
     Call,
     ChildRun,
     Entry,
@@ -176,7 +177,7 @@ class TraceLines:
             yield from self._labelled("given", call.args, depth + 1)
         yield from self._failure(call, depth + 1)
         if call.result is not None and not (call.kind == "activity" and call.result.content is None):
-            verdict = call.verdict.replace("_", " ")
+            verdict = VERDICTS.get(call.verdict, call.verdict.replace("_", " "))
             label = "→" if verdict in {"", "tool return", "tool content result"} else f"→ {printable(verdict)}:"
             yield from self._labelled(label, call.result, depth + 1, colon="")
 

@@ -22,7 +22,8 @@ class EventKind(StrEnum):
         MODEL_CALL_FAILED: ``type``, ``message``, ``retry_in`` (seconds; None where it is not tried again).
         TOOL_STARTED: ``tool`` (its name), ``args``, ``summary`` (one line for a person).
         TOOL_PROGRESS: ``tool``, and what the tool reports.
-        TOOL_ENDED: ``tool``, ``summary`` (of its result).
+        TOOL_ENDED: ``tool``, ``result``, and where it is no plain one ``verdict``, such as ``model_retry``: ``result``
+            is then what the model is told.
         TOOL_FAILED: ``tool``, and as for a failed model call.
         CHILD_STARTED: ``stream`` (that of the child run), ``agent`` or ``workflow``.
         CHILD_ENDED: ``stream``, ``usage``.

@@ -15,6 +15,15 @@ ENDED = frozenset({"done", "failed", "cancelled", "timed_out", "terminated"})
 """States of an entry that nothing more comes of."""
 
 
+VERDICTS = {
+    "model_retry": "asked the model to try again",
+    "tool_failed": "told the model that it has failed",
+    "approval_required": "asks for approval",
+    "run_cancelled": "was cancelled",
+}
+"""How people read what a tool made of a call, where that is no plain result."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Value:
     """Something that was said, given or returned.

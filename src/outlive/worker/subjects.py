@@ -13,6 +13,7 @@ from outlive.effects.declaring import Policy
 
 MODEL_SUFFIXES = ("__model_request", "__model_request_stream", "__model_compact_messages")
 TOOL_SUFFIX = "__call_tool"
+PLAIN_VERDICTS = ("", "tool_return", "tool_content_result")
 SHOWN = 2_000  # characters of arguments and results in an event; the whole is in the history
 
 
@@ -74,4 +75,7 @@ def shown_result(subject: Subject, result: object) -> dict[str, Any]:
     """Return what readers are told of a result."""
     if subject.kind != "tool":
         return {}
-    return {"result": _short(getattr(result, "result", result))}
+    verdict = getattr(result, "kind", "")  # of Pydantic AI: what the tool has made of the call
+    if verdict in PLAIN_VERDICTS or not hasattr(result, "message"):
+        return {"result": _short(getattr(result, "result", result))}
+    return {"result": _short(result.message), "verdict": verdict}

@@ -275,7 +275,7 @@ async def test_a_run_can_be_cancelled_in_mid_call(served):
 async def test_a_retry_asked_by_a_tool_reaches_the_model(served):
     def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         last = messages[-1].parts[-1]
-        if isinstance(last, ToolReturnPart):
+        if isinstance(last, ToolReturnPart) and last.content == "fine":
             return ModelResponse(parts=[TextPart("ok")])
         return ModelResponse(parts=[ToolCallPart("check", {"number": 1 if len(messages) < 2 else 2})])
 
@@ -290,7 +290,11 @@ async def test_a_retry_asked_by_a_tool_reaches_the_model(served):
 
     client = await served(App("test", agents=[agent]))
 
-    assert (await (await client.start_run(agent, "Do")).result()).output == "ok"
+    handle = await client.start_run(agent, "Do")
+
+    assert (await handle.result()).output == "ok"
+    told = [event.data async for event in handle.events() if event.kind == "tool_ended"]
+    assert [(data["result"], data.get("verdict")) for data in told] == [("take 2", "model_retry"), ("fine", None)]
 
 
 async def test_agent_run_outside_of_a_workflow_runs_durably(served):

@@ -88,6 +88,13 @@ def test_without_a_terminal_no_words_are_shown_while_they_come(clock):
     assert (seen.text, seen.view.last_text) == ("", "Hello")
 
 
+def test_a_tool_that_asks_the_model_to_try_again_gives_no_result(seen):
+    seen.see(EventKind.TOOL_STARTED, call="t", tool="add", args={"a": 1})
+    seen.see(EventKind.TOOL_ENDED, call="t", tool="add", result="take 2", verdict="model_retry")
+
+    assert seen.lines == ["· add(a=1) → asked the model to try again: take 2"]
+
+
 def test_a_tool_call_is_one_line_and_one_that_takes_long_is_named_before(seen, clock):
     seen.see(EventKind.TOOL_STARTED, call="t", tool="add", args={"a": 1, "b": "x"})
     seen.view.tick()

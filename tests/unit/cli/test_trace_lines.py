@@ -53,6 +53,12 @@ def test_nothing_that_a_terminal_obeys_is_printed(hostile):
     assert all(line.isprintable() for line in text(shown, full=True).split("\n"))
 
 
+def test_a_tool_that_asks_the_model_to_try_again_gives_no_result():
+    asked = tool(1, verdict="model_retry", result=value("take 2"))
+
+    assert "→ asked the model to try again: take 2" in text(trace(asked))
+
+
 def test_ordinary_text_of_any_language_stays_as_it_is():
     assert printable("naïve 東京 “yes” 🙂") == "naïve 東京 “yes” 🙂"
 
