@@ -26,6 +26,7 @@ RUN_STATE_QUERY = "run_state"
 
 STATE_MEMO = "outlive_state"
 REQUEST_MEMO = "outlive_request"
+BEGAN_MEMO = "outlive_began"
 ORIGINAL_RUN_HEADER = "outlive-original-run"
 EFFECT_KEY_HEADER = "outlive-effect-key"
 

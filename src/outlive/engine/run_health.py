@@ -18,6 +18,7 @@ from outlive.errors import RunError
 from outlive.names import (
     AGENT_WORKFLOW,
     AGENT_WORKFLOW_ID_PREFIX,
+    BEGAN_MEMO,
     STATE_MEMO,
     agent_workflow_id,
     split_agent_workflow_id,
@@ -85,11 +86,11 @@ async def run_health(client: Client, settings: Settings, workflow_id: str) -> Ru
         raise
     status = description.status or WorkflowExecutionStatus.RUNNING
     if status is not WorkflowExecutionStatus.RUNNING:
-        return _health(description, state=CLOSED_STATES.get(status, status.name.lower()))
+        return await _health(description, state=CLOSED_STATES.get(status, status.name.lower()))
     questions = await read_questions(description)
     problem = await _problem(client, settings, description)
     state = "stuck" if problem else "parked" if questions else "running"
-    return _health(description, state=state, questions=questions, problem=problem, waiting=_waiting(description))
+    return await _health(description, state=state, questions=questions, problem=problem, waiting=_waiting(description))
 
 
 CLOSED_STATES = {
@@ -109,7 +110,11 @@ async def list_runs(
     since: datetime | None = None,
     limit: int = 100,
 ) -> AsyncIterator[RunHealth]:
-    """Yield the runs of agents that the engine has, the latest first, each as the list itself tells."""
+    """Yield the runs of agents that the engine has, the latest first, each as the list itself tells.
+
+    Args:
+        since: Only those whose first run was started after this.
+    """
     query = [f'WorkflowType = "{AGENT_WORKFLOW}"', 'ExecutionStatus != "ContinuedAsNew"']
     if agent is not None:
         query.append(f'WorkflowId STARTS_WITH "{agent_workflow_id(agent, "")}"')
@@ -117,6 +122,9 @@ async def list_runs(
         query.append(f'StartTime > "{since.astimezone(UTC).isoformat()}"')
     count = 0
     async for execution in client.list_workflows(" AND ".join(query)):
+        began = await read_beginning(execution)
+        if since is not None and began < since.astimezone(UTC):  # it has continued as new since then
+            continue
         status = execution.status or WorkflowExecutionStatus.RUNNING
         questions = await read_questions(execution)
         stuck = execution.typed_search_attributes.get(REPORTED_PROBLEMS) if status is RUNNING else None
@@ -130,7 +138,7 @@ async def list_runs(
             state=state,
             problem="; ".join(stuck) if stuck else None,
             questions=questions if status is RUNNING else [],
-            started_at=execution.start_time,
+            started_at=began,
             closed_at=execution.close_time,
         )
         count += 1
@@ -180,13 +188,20 @@ async def read_questions(execution: Any) -> list[Question]:
     return [Question(**question) for question in (memo or {}).get("questions", [])]
 
 
-def _health(description: WorkflowExecutionDescription, *, state: str, **more: Any) -> RunHealth:
+async def read_beginning(execution: Any) -> datetime:
+    """Return when the first run of a chain was started, from a description or a row of a list of any of its runs."""
+    began = await execution.memo_value(BEGAN_MEMO, default=None)
+    started: datetime = execution.start_time
+    return started if began is None else datetime.fromisoformat(began)
+
+
+async def _health(description: WorkflowExecutionDescription, *, state: str, **more: Any) -> RunHealth:
     status = description.status or WorkflowExecutionStatus.RUNNING
     return RunHealth(
         workflow_id=description.id,
         workflow_status=status.name,
         state=state,
-        started_at=description.start_time,
+        started_at=await read_beginning(description),
         closed_at=description.close_time,
         **more,
     )

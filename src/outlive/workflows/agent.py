@@ -27,6 +27,7 @@ from outlive.contracts.agents import (
 from outlive.contracts.events import EventKind
 from outlive.names import (
     AGENT_WORKFLOW,
+    BEGAN_MEMO,
     CLOSE_SIGNAL,
     DECIDE_UPDATE,
     REQUEST_MEMO,
@@ -166,7 +167,11 @@ class AgentWorkflow:
                 last_output=self._last_output,
                 continued=self._run.continued + 1,
             ),
-            memo={REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None), STATE_MEMO: self._state_memo()},
+            memo={
+                REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None),
+                STATE_MEMO: self._state_memo(),
+                BEGAN_MEMO: workflow.memo_value(BEGAN_MEMO, default=workflow.info().workflow_start_time.isoformat()),
+            },
         )
 
     async def ask(

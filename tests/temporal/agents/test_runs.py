@@ -18,6 +18,7 @@ from temporalio import activity
 
 from engines import fresh, until
 from outlive import App, Durable, idempotency_key, in_memory, tool_options
+from outlive.contracts.agents import AgentInput, AgentMessage
 from outlive.engine.home import Home
 from outlive.errors import AgentUndurable, AppError, RunError, RunFailed
 
@@ -88,8 +89,6 @@ async def test_the_same_id_is_the_same_run_and_another_prompt_under_it_is_refuse
 async def test_a_long_run_continues_as_new_in_mid_turn_and_repeats_nothing(served):
     agent, calls = looking(calling(30))
     client = await served(App("test", agents=[agent]))
-    from outlive.contracts.agents import AgentInput, AgentMessage
-
     start = AgentInput(agent="looker", inbox=[AgentMessage(message_id="m", content="Look")], events_per_run=60)
     run_id = fresh("long")
     await client._start(f"agent/looker/{run_id}", start, summary="long")
@@ -295,6 +294,30 @@ async def test_a_retry_asked_by_a_tool_reaches_the_model(served):
     assert (await handle.result()).output == "ok"
     told = [event.data async for event in handle.events() if event.kind == "tool_ended"]
     assert [(data["result"], data.get("verdict")) for data in told] == [("take 2", "model_retry"), ("fine", None)]
+
+
+async def test_a_run_that_continued_as_new_began_when_its_first_run_did(served):
+    agent, _ = looking(calling(8), name=(name := fresh("continued")))
+    client = await served(App("test", agents=[agent]))
+    start = AgentInput(agent=name, inbox=[AgentMessage(message_id="m", content="Look")], events_per_run=30)
+    await client._start(f"agent/{name}/one", start, summary="long")
+    handle = await client.run("one", agent=name)
+    await handle.result()
+    temporal = await client.temporal()
+    query = f'WorkflowId = "agent/{name}/one"'
+    await until(lambda: _closed(temporal, query), "the list has it as ended")
+    starts = sorted([run.start_time async for run in temporal.list_workflows(query)])
+    since_then = [run.workflow_id async for run in client.runs(agent=name, since=starts[1] - timedelta(microseconds=1))]
+    before = [run.started_at async for run in client.runs(agent=name, since=starts[0] - timedelta(seconds=1))]
+
+    assert len(starts) > 2
+    assert (await handle.status()).started_at == starts[0]
+    assert before == [starts[0]]
+    assert since_then == []
+
+
+async def _closed(temporal, query):
+    return [run async for run in temporal.list_workflows(f'{query} AND ExecutionStatus = "Completed"')]
 
 
 async def test_agent_run_outside_of_a_workflow_runs_durably(served):
