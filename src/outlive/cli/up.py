@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from outlive.worker.supervisor import Event, Supervisor
 
 EXIT_OWNED = 2
+LOOK_SECONDS = 0.1
 
 
 @click.command()
@@ -59,10 +60,12 @@ async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bo
         await starting
     except asyncio.CancelledError:
         return  # stopped while starting; the supervisor has cleaned up after itself
+    greeting = asyncio.create_task(_say_when_ready(settings, workers=workers))
     try:
         _greet(supervisor, app=app, workers=workers)
         await supervisor.run()
     finally:
+        greeting.cancel()
         _say("Stopping: the workers finish the documents in flight. Ctrl-C again stops at once.")
         await supervisor.stop()
 
@@ -85,7 +88,26 @@ def _greet(supervisor: "Supervisor", *, app: str | None, workers: int) -> None:
         click.echo(f"Web UI       {supervisor.ui_address}")
     click.echo(f"State        {supervisor.home.path}")
     click.echo(f"Workers      {workers}, serving {app or 'the built-in functions'}; logs in {supervisor.home.logs}")
-    click.echo("Ready. Ctrl-C stops everything.")
+    if workers:
+        click.echo("Starting the workers: what they serve is imported first.")
+
+
+async def _say_when_ready(settings: "Settings", *, workers: int) -> None:
+    """Say that all is ready once a worker polls: what is started from then on begins at once."""
+    from temporalio.service import RPCError
+
+    from outlive.engine.connection import connect
+    from outlive.engine.run_health import worker_problem
+    from outlive.errors import OutliveError
+
+    client = None
+    while workers:
+        with contextlib.suppress(RPCError, OutliveError):  # an engine that dies meanwhile is started again
+            client = client or await connect(settings)
+            if await worker_problem(client, settings, settings.task_queue) is None:
+                break
+        await asyncio.sleep(LOOK_SECONDS)
+    _say("Ready. Ctrl-C stops everything.")
 
 
 def _tell(event: "Event") -> None:

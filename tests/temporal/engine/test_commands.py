@@ -13,6 +13,7 @@ import pytest
 
 from engines import is_running, settings_for, until
 from outlive.engine.home import Home
+from outlive.engine.presence import Presence
 from outlive.ledger.ledger import Ledger
 
 
@@ -88,6 +89,17 @@ async def test_up_says_where_everything_is_and_a_second_one_who_owns_it(project)
         assert await process.wait() == 0
     assert not is_running(state.engine_pid)
     assert (await outlive("engine", "status")).status == 1
+
+
+async def test_up_is_ready_once_a_worker_serves(project):
+    slow = "import time\nfrom outlive import App\ntime.sleep(2)\napp = App('slow')\n"
+    (project.path.parent / "slow.py").write_text(slow)
+
+    async with up("slow:app", "--workers", "1") as (_, said):
+        served = Presence(project).count("outlive")
+
+    assert served == 1
+    assert said.index("Starting the workers") < said.index("Ready")
 
 
 async def test_up_with_a_module_that_does_not_exist_starts_nothing(project):
