@@ -208,7 +208,7 @@ async def _stuck_runs(client: Client) -> Finding:
         return Finding(name="runs", state=State.GOOD, found="none is stuck")
     more = f" and {count - len(names)} more" if count > len(names) else ""
     found = f"{count} stuck, their workflow code fails: {', '.join(names)}{more}"
-    mend = "Mend the code and restart the workers, they go on by themselves; the Web UI shows the error of each."
+    mend = "`outlive show ID` says what each one misses. Once the code is mended they go on by themselves."
     return Finding(name="runs", state=State.FAULT, found=found, mend=mend)
 
 
