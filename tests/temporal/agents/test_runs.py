@@ -92,7 +92,7 @@ async def test_a_long_run_continues_as_new_in_mid_turn_and_repeats_nothing(serve
     start = AgentInput(agent="looker", inbox=[AgentMessage(message_id="m", content="Look")], events_per_run=60)
     run_id = fresh("long")
     await client._start(f"agent/looker/{run_id}", start, summary="long")
-    result = await (await client.run(run_id)).result()
+    result = await (await client.run(run_id, agent="looker")).result()
     temporal = await client.temporal()
     runs = [run async for run in temporal.list_workflows(f'WorkflowId = "agent/looker/{run_id}"')]
 
