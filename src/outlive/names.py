@@ -37,6 +37,9 @@ EFFECT_REFUSED = "EffectRefused"
 EFFECT_HELD = "EffectHeld"
 """Types of the errors with which an effect's activity ends that was not made."""
 
+WORKER_LOST = "WorkerLost"
+"""Type of the failure that an attempt ends with whose worker has died."""
+
 ANALYZE_FUNCTION = "outlive.analyze"
 """The built-in batch function behind ``outlive analyze``."""
 

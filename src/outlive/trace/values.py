@@ -12,6 +12,7 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, TimeoutType
 
 from outlive.errors import OutliveError
+from outlive.names import WORKER_LOST
 from outlive.trace.model import Failure, Value
 
 LARGEST_SHOWN = 2_000  # bytes; a trace of 1,000 calls stays at some MB, and a person reads a few lines of each anyway
@@ -105,7 +106,7 @@ class Values:
             error = error.cause
         if isinstance(error, exceptions.TimeoutError):
             if error.type in _LOST:
-                return Failure(type="WorkerLost", message="its worker died, or was cut off", **more)
+                return Failure(type=WORKER_LOST, message="its worker died, or was cut off", **more)
             limit = error.type.name.lower().replace("_", " ") if error.type is not None else "unknown"
             return Failure(type="Timeout", message=f"no end within its {limit} timeout", **more)
         kind = error.type if isinstance(error, ApplicationError) and error.type else type(error).__name__

@@ -23,6 +23,7 @@ from outlive.engine.retained import describe_place, read_namespace_id
 from outlive.ledger.ledger import Ledger
 from outlive.models.calls import Models
 from outlive.settings import Settings
+from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.parts import NO_AGENTS
 from outlive.workflows.batch import BatchWorkflow
 
@@ -45,6 +46,8 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
     home = Home(settings.home)
     async with AsyncExitStack() as stack:
+        holdings = stack.enter_context(Holdings(home))
+        await stack.enter_async_context(handing_back(client, holdings))
         ledger = await stack.enter_async_context(Ledger(home.ledger_db))
         models = await stack.enter_async_context(Models(settings))
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
@@ -65,7 +68,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
                 *agents.activities,
                 *app.registry.activities,
             ],
-            interceptors=agents.interceptors,
+            interceptors=[HoldingInterceptor(holdings), *agents.interceptors],
             plugins=agents.plugins,
             workflow_runner=agents.workflow_runner,
             activity_executor=ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity"),

@@ -50,12 +50,16 @@ async def act_deaf(run: str, number: int) -> str:
     return acting.result()
 
 
-def _agent(name: str, tool: object) -> Agent[None, str]:
-    agent = Agent(MODEL, name=name, capabilities=[Durable()])
+def _agent(name: str, tool: object, durable: Durable | None = None) -> Agent[None, str]:
+    agent = Agent(MODEL, name=name, capabilities=[durable or Durable()])
     agent.tool_plain(name="act")(tool)
     return agent
 
 
 asked = _agent("asked", act)
 asker = Agent(MODEL, name="asker", capabilities=[Durable(), SubAgents(agents=[asked])])
-app = App("crash", agents=[_agent("actor", act), _agent("parker", act_or_park), _agent("stubborn", act_deaf), asker])
+patient = _agent("patient", act, Durable(heartbeat_timeout=timedelta(hours=1)))
+app = App(
+    "crash",
+    agents=[_agent("actor", act), _agent("parker", act_or_park), _agent("stubborn", act_deaf), asker, patient],
+)
