@@ -1,11 +1,11 @@
 """An agent of 12 tool calls whose worker is killed with -9: once at each boundary, and under `outlive up`.
 
-    python bench/agent_kills.py                                  # all 76 boundaries, then 12 kills under a supervisor
+    python bench/agent_kills.py                                  # all 76 boundaries, then 12 kills under each supervisor
     python bench/agent_kills.py --boundaries 8 --supervised 2    # a short one
 
 Each boundary is a run of its own. Its worker kills itself exactly there, and another worker process is there at once
-(forked, 50 ms), so that what is measured is how long engine and heartbeats take to notice. The supervised kills come
-from outside at a moment that has nothing to do with the calls, and the worker is one that `outlive up` starts again,
+(forked, 50 ms), so that what is measured is how long it takes to notice. The supervised kills come from outside at a
+moment that has nothing to do with the calls, and the worker, one of one or of two, is started again by the supervisor,
 imports and all. The time counts from the kill to the next call that arrives at the model or at the tool's server; where
 none is left to come, to the end of the run. All defaults are the product's.
 """
@@ -78,7 +78,7 @@ async def boundaries(folder: Path, outside: "Outside", options: argparse.Namespa
     return found
 
 
-async def supervised(folder: Path, outside: "Outside", options: argparse.Namespace) -> list[Row]:
+async def supervised(folder: Path, outside: "Outside", options: argparse.Namespace, *, workers: int) -> list[Row]:
     from crash.agents.apps import app
     from engines import until
 
@@ -86,15 +86,19 @@ async def supervised(folder: Path, outside: "Outside", options: argparse.Namespa
     times: list[float] = []
     repeated = 0
     chance = random.Random(options.seed)
-    supervisor = Supervisor(settings, app="crash.agents.apps:app", reload=False)
+    supervisor = Supervisor(settings, app="crash.agents.apps:app", workers=workers, reload=False)
     async with supervisor, Client(settings, app=app) as client:
         for number in range(options.supervised):
-            run = f"supervised-{number}"
+            run = f"supervised-{workers}-{number}"
             handle = await client.start_run("actor", f"[run {run}] Act 60 times.", run_id=run)
             seen = chance.randrange(3, 60)
-            await until(lambda run=run, seen=seen: len(outside.of(run)) >= seen and supervisor.worker_pids, "calls")
+            await until(
+                lambda run=run, seen=seen: len(outside.of(run)) >= seen and len(supervisor.worker_pids) == workers,
+                "calls",
+                deadline=120.0,
+            )
             await asyncio.sleep(chance.random() * 0.2)
-            (pid,) = supervisor.worker_pids
+            pid = chance.choice(supervisor.worker_pids)
             killed = time.time()
             os.kill(pid, signal.SIGKILL)
             result = await handle.result()
@@ -102,8 +106,9 @@ async def supervised(folder: Path, outside: "Outside", options: argparse.Namespa
             later = [call.begun for call in outside.of(run) if call.begun > killed]
             times.append(later[0] - killed)
             repeated += sum(outside.repeated(run).values()) - len(outside.repeated(run))
-            print(f"supervised      {number + 1:>3}   {times[-1]:5.1f} s", flush=True)
-    return [row("under a supervisor, at any time", times, calls=options.supervised * 121 + repeated, again=repeated)]
+            print(f"supervised, {workers}   {number + 1:>3}   {times[-1]:5.1f} s", flush=True)
+    name = f"one of {workers} workers under a supervisor, at any time"
+    return [row(name, times, calls=options.supervised * 121 + repeated, again=repeated)]
 
 
 def row(name: str, times: Sequence[float], *, calls: int, again: int) -> Row:
@@ -126,7 +131,9 @@ async def main() -> None:
     async with world() as outside:
         rows = await boundaries(fresh_folder("agent-kills"), outside, options)
         if options.supervised:
-            rows += await supervised(fresh_folder("agent-kills-supervised"), outside, options)
+            for workers in (1, 2):
+                folder = fresh_folder(f"agent-kills-supervised-{workers}")
+                rows += await supervised(folder, outside, options, workers=workers)
     print(table(HEADER, rows))
     save("agent_kills", {"header": HEADER, "rows": rows, "load": os.getloadavg()})
 

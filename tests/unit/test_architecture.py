@@ -73,6 +73,16 @@ def test_importing_the_package_imports_nothing_else():
     assert {name for name in loaded if name.startswith("outlive.")} == set()
 
 
+def test_a_worker_of_agents_imports_no_mcp_library_where_none_of_them_has_a_server():
+    prepared = loaded_after(
+        "import outlive.worker.__main__, outlive.worker.agents as worker; from pydantic_ai import Agent; "
+        "from outlive import Durable; worker.McpPool([Agent(name='a', capabilities=[Durable()])])"
+    )
+
+    assert "outlive.agents.mcp_pool" in prepared
+    assert prepared & {"fastmcp", "mcp", "mcp_types", "pydantic_ai.mcp"} == set()
+
+
 def test_importing_the_workflows_imports_no_heavy_library():
     modules = ", ".join(f"outlive.workflows.{path.stem}" for path in modules_of("workflows") if path.stem != "__init__")
 
