@@ -1,7 +1,7 @@
 """An agent of 12 tool calls whose worker is killed with -9: once at each boundary, and under `outlive up`.
 
-    python bench/agent_kills.py                                  # all 76 boundaries, then 12 kills under each supervisor
-    python bench/agent_kills.py --boundaries 8 --supervised 2    # a short one
+    python bench/agent_kills.py                                # all 76 boundaries, then 12 kills of one worker, 12 of two
+    python bench/agent_kills.py --boundaries 8 --supervised 2  # a short one
 
 Each boundary is a run of its own. Its worker kills itself exactly there, and another worker process is there at once
 (forked, 50 ms), so that what is measured is how long it takes to notice. The supervised kills come from outside at a
