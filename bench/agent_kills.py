@@ -1,6 +1,6 @@
 """An agent of 12 tool calls whose worker is killed with -9: once at each boundary, and under `outlive up`.
 
-    python bench/agent_kills.py                                # all 76 boundaries, then 12 kills of one worker, 12 of two
+    python bench/agent_kills.py                                # all 76 boundaries, 12 kills with one worker, with two
     python bench/agent_kills.py --boundaries 8 --supervised 2  # a short one
 
 Each boundary is a run of its own. Its worker kills itself exactly there, and another worker process is there at once

@@ -1,6 +1,6 @@
 """What a worker needs to serve agents."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from outlive import registry as served
 from outlive.activities.effects import EffectBooks
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
-from outlive.agents.services import offer
+from outlive.agents.services import DEFAULT_MODEL, Services, offer
 from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
@@ -43,7 +43,8 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
             ownership=stack.enter_context(Ownership(home)),
             leases=await stack.enter_async_context(Leases(ledger)),
         )
-        await stack.enter_async_context(offer(settings, ledger, around.streams))
+        offered = await stack.enter_async_context(offer(settings, ledger, around.streams))
+        _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         yield WorkerParts(
             workflow_runner=workflow_runner(),
@@ -67,3 +68,11 @@ def _tools(agent: Agent[Any, Any]) -> set[str]:
     for toolset in agent.toolsets:
         toolset.apply(note)
     return found
+
+
+def _build_models(agents: Iterable[Agent[Any, Any]], offered: Services) -> None:
+    """Build the models that runs will ask for: a first workflow task that has to takes too long on a busy machine."""
+    for agent in agents:
+        name = DEFAULT_MODEL if agent.model is None else agent.model
+        if isinstance(name, str):
+            offered.trouble(name)  # what is missing is said by the call itself

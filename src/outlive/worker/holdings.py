@@ -173,7 +173,8 @@ def _entries(text: str) -> Iterable[Held]:
 
 @asynccontextmanager
 async def handing_back(client: Client, holdings: Holdings) -> AsyncIterator[None]:
-    """Look for dead workers while the block runs, and hand what they held back to the engine."""
+    """Look for dead workers now and while the block runs, and hand what they held back to the engine."""
+    await _hand_back_what_is_left(client, holdings)
     looking = asyncio.create_task(_look(client, holdings))
     try:
         yield
@@ -184,10 +185,14 @@ async def handing_back(client: Client, holdings: Holdings) -> AsyncIterator[None
 
 async def _look(client: Client, holdings: Holdings) -> None:
     while True:
-        if left := holdings.left_by_dead():
-            logger.warning("A worker has died; what it held is made again", extra={"activities": len(left)})
-            await asyncio.gather(*(hand_back(client, held) for held in left))
         await asyncio.sleep(LOOK_SECONDS)
+        await _hand_back_what_is_left(client, holdings)
+
+
+async def _hand_back_what_is_left(client: Client, holdings: Holdings) -> None:
+    if left := holdings.left_by_dead():
+        logger.warning("A worker has died; what it held is made again", extra={"activities": len(left)})
+        await asyncio.gather(*(hand_back(client, held) for held in left))
 
 
 async def hand_back(client: Client, held: Held) -> None:
