@@ -16,7 +16,14 @@ from outlive.worker.process import serve, stop_on_signals
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(  # imported once, in a process without threads: a worker is there in 50 ms, not in 5 s
-    ["outlive.worker.agents", "outlive.worker.process", "outlive.models.catalog", "outlive.testing.faults", "pytest"]
+    [
+        "outlive.worker.agents",
+        "outlive.worker.process",
+        "outlive.models.catalog",
+        "outlive.testing.faults",
+        "genai_prices.data",
+        "pytest",
+    ]
 )
 
 
