@@ -11,11 +11,9 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from engines import settings_for, until
+from engines import DEADLINE, settings_for, until
 from outlive.engine.home import Home
 from outlive.worker.children import worker_environment
-
-DEADLINE = 100.0  # seconds: far more than needed, so that a busy machine does not decide
 
 APP = '''
 """Agents that follow a script. What they do is written to files, so that a test counts at the outside."""
@@ -154,7 +152,7 @@ class Folder:
     async def up(self, *arguments: str) -> AsyncIterator[Process]:
         """`outlive up` for as long as the block runs, with its workers serving."""
         process = await self.begin("up", *arguments, stderr=asyncio.subprocess.STDOUT)
-        await until(lambda: len(self.worker_pids()) > 0, "a worker serves", deadline=DEADLINE)
+        await until(lambda: len(self.worker_pids()) > 0, "a worker serves")
         try:
             yield process
         finally:
@@ -205,7 +203,7 @@ class Terminal:
     async def shows(self, wanted: str, *, times: int = 1) -> None:
         """Wait until a text is there."""
         try:
-            await until(lambda: self._read().count(wanted) >= times, f"{wanted!r} is shown", deadline=DEADLINE)
+            await until(lambda: self._read().count(wanted) >= times, f"{wanted!r} is shown")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text}") from None
 

@@ -16,7 +16,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from outlive.engine.ports import free_port
 from outlive.settings import Settings
 
-DEADLINE = 60.0  # seconds; nothing takes as long, but a busy machine must not fail a test
+DEADLINE = 120.0  # seconds; nothing takes as long, but a busy machine must not fail a test
 
 
 def settings_for(home: Path, **values: object) -> Settings:

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from outlive.demo.run import demonstrate
 from outlive.settings import Settings
 
 
-@pytest.mark.timeout(180)
 async def test_a_demonstration_survives_two_dead_workers_and_a_dead_engine(tmp_path: Path, capfd):
     holds = await demonstrate(Settings(home=tmp_path), documents=130)
 

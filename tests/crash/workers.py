@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from engines import DEADLINE
 from outlive.app import load_app
 from outlive.engine.connection import connect
 from outlive.settings import Settings
@@ -35,7 +36,7 @@ class WorkerProcess:
         self.pid: int = process.pid
         self.log = log
 
-    async def death(self, *, deadline: float = 60.0) -> int:
+    async def death(self, *, deadline: float = DEADLINE) -> int:
         """Wait until it has ended; its exit status, negative for the signal that killed it."""
         await asyncio.to_thread(self._process.join, deadline)
         status = self._process.exitcode

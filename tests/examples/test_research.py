@@ -1,5 +1,6 @@
 """`examples/research`, as its README says: real processes, and the official filesystem server."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -13,18 +14,20 @@ from examples.projects import EXAMPLES, Example
 SERVER = "@modelcontextprotocol/server-filesystem@2026.8.31"
 QUESTION = "What did the fog horn cost, and who kept the light longest?"
 
-pytestmark = pytest.mark.timeout(300)  # the first run fetches the server
+pytestmark = pytest.mark.timeout(600)  # the first run fetches the server
 
 
 @pytest.fixture(scope="module", autouse=True)
-def filesystem_server():
+def filesystem_server(request: pytest.FixtureRequest):
     """Have the server fetched, so that no test waits for npm."""
     if shutil.which("npx") is None:
         pytest.skip("npx is missing: install Node.js 18 or later to try the research example")
     assert SERVER in (EXAMPLES / "research" / "research.py").read_text()
-    fetched = subprocess.run(
-        ["npx", "-y", SERVER, EXAMPLES], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    with (request.config.cache.mkdir("npx") / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be fetching it: npx does not expect a second one
+        fetched = subprocess.run(
+            ["npx", "-y", SERVER, EXAMPLES], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     if fetched.returncode:
         pytest.skip(f"npm cannot fetch the filesystem server: {fetched.stderr[-300:]}")
 

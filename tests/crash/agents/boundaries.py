@@ -63,7 +63,7 @@ async def killed_at(project: AgentProject, moment: Moment, number: int) -> Kille
     """Run the agent, let its worker die at one boundary, and another one go on."""
     run = f"{moment}-{number}"
     handle = await project.begin("actor", PROMPT, run)
-    status = await project.start_worker(project.fault(moment, number)).death(deadline=120.0)
+    status = await project.start_worker(project.fault(moment, number)).death()
     at_death = project.effects(handle)
     seen = len(project.outside.of(run))
     project.start_worker()

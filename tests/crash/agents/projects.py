@@ -15,6 +15,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from crash.agents.apps import app as crash_app
 from crash.workers import WorkerProcess, fork_worker
+from engines import DEADLINE
 from outlive.app import App
 from outlive.client import Client
 from outlive.contracts.agents import AgentInput, AgentMessage
@@ -124,7 +125,7 @@ class AgentProject:
         """What the ledger's file says now."""
         return read_effects(self.ledger_path, handle.workflow_id)
 
-    async def ended(self, handle: RunHandle[Any], *, deadline: float = 60.0) -> RunResult[Any]:
+    async def ended(self, handle: RunHandle[Any], *, deadline: float = DEADLINE) -> RunResult[Any]:
         """Wait until a run has ended; fail with what is known where it does not."""
         try:
             async with asyncio.timeout(deadline):

@@ -13,7 +13,7 @@ from outlive.testing.faults import Moment
 TRIED = [(moment, number) for number in (1, 2, 13, CALLS) for moment in MOMENTS] + [(Moment.RUN_ENDING, 1)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)  # a dozen runs, each killed once
 async def test_a_worker_killed_at_any_boundary_changes_nothing_and_no_call_goes_out_twice(new_project):
     whole = await new_project("whole")
     whole.start_worker()

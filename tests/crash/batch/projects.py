@@ -12,7 +12,7 @@ from aiohttp import web
 
 from crash.batch.apps import app as crash_app
 from crash.workers import WorkerProcess, fork_worker
-from engines import until
+from engines import DEADLINE, until
 from outlive.app import App
 from outlive.client import BatchRequest, Client
 from outlive.contracts.batches import BatchInput, BatchSpec
@@ -201,7 +201,7 @@ class Project:
             stop.set()
             await task
 
-    async def ended(self, handle: BatchHandle, *, deadline: float = 60.0) -> BatchStatus:
+    async def ended(self, handle: BatchHandle, *, deadline: float = DEADLINE) -> BatchStatus:
         """Wait until a batch has ended; fail with what is known where it does not."""
         try:
             async with asyncio.timeout(deadline):

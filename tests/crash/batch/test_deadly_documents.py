@@ -9,7 +9,7 @@ from crash.batch.projects import Project, texts
 async def keep_a_worker(project: Project) -> None:
     """Start a worker again whenever it dies, as the supervisor does."""
     while True:
-        await project.start_worker().death(deadline=120.0)
+        await project.start_worker().death()
 
 
 async def test_a_document_that_kills_its_worker_each_time_ends_as_killed_worker_and_the_rest_is_done(
@@ -23,7 +23,7 @@ async def test_a_document_that_kills_its_worker_each_time_ends_as_killed_worker_
     project.write_books(batch_id, "INSERT INTO begun VALUES (:batch, 5, 3, 0, 0, 0, 0, 0, 0)")  # three deaths before
     keeping = asyncio.create_task(keep_a_worker(project))
     try:
-        ended = await project.ended(handle, deadline=120.0)
+        ended = await project.ended(handle)
     finally:
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

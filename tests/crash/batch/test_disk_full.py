@@ -63,7 +63,7 @@ async def test_a_full_disk_under_engine_and_ledger_loses_nothing(
         fill(small_disk / "ballast")
         calls_while_full = await settled(project)
         (small_disk / "ballast").unlink()
-        ended = await project.ended(handle, deadline=120.0)
+        ended = await project.ended(handle)
 
     assert calls_while_full < DOCUMENTS, "the disk was full too late to be noticed"
     assert ended.progress.done == DOCUMENTS

@@ -91,7 +91,7 @@ async def test_everything_killed_at_once_and_the_same_command_again_goes_on(own_
     project.model.hold()
     first = await command(folder / "first.log")
     project.model.hold()
-    await until(lambda: project.model.waiting == 8, "eight calls in flight", deadline=120.0)
+    await until(lambda: project.model.waiting == 8, "eight calls in flight")
     state = home.live_state()
     workers = children(first.pid)
     kill_all({first.pid, state.engine_pid, *workers})

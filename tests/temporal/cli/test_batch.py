@@ -6,6 +6,7 @@ import json
 import pytest
 
 from conftest import settings_for
+from engines import DEADLINE
 from outlive.app import App
 from outlive.cli.main import main
 from outlive.client import Client
@@ -18,13 +19,13 @@ from outlive.worker.process import serve
 
 
 async def until_done(project, least: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE):
         while json.loads((await project.outlive("batch", "list", "--json"))[1])[0]["progress"]["done"] < least:
             pass
 
 
 async def until_state(project, batch_id, *wanted):
-    async with asyncio.timeout(60), Client(project.settings) as client:
+    async with asyncio.timeout(DEADLINE), Client(project.settings) as client:
         handle = await client.batch(batch_id)
         while (await handle.record()).state not in wanted:  # noqa: ASYNC110 - another loop changes it
             await asyncio.sleep(0.05)

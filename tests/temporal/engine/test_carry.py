@@ -55,7 +55,6 @@ async def start_old(binary: Path, home: Home, port: int):
     return process
 
 
-@pytest.mark.timeout(170)
 async def test_a_run_in_flight_on_an_old_file_finishes_on_the_new_server(tmp_path, old_binary, task_queue):
     home, settings = Home(tmp_path / ".outlive"), settings_for(tmp_path / ".outlive")
     home.create()

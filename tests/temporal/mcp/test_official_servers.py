@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(
         shutil.which("npm") is None, reason="npm is missing: install Node.js 20 to try the official MCP servers"
     ),
-    pytest.mark.timeout(300),  # the first run installs them
+    pytest.mark.timeout(600),  # the first run installs them
 ]
 
 
