@@ -18,6 +18,7 @@ from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import CombinedToolset, FunctionToolset, WrapperToolset
 
+from engines import DEADLINE
 from outlive.agents.mcp_pool import McpPool, mcp_activities, mcp_toolsets
 from outlive.errors import McpSessionLost, McpUnavailable
 
@@ -50,7 +51,7 @@ async def call(toolset, name, **arguments):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - other processes have no event for what they do
             await asyncio.sleep(0.01)
 
@@ -293,7 +294,7 @@ async def http_server(port, spawns):
         sys.executable, str(SERVER), str(spawns), "--port", str(port), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while True:
                 with suppress(OSError):
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
