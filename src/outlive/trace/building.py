@@ -8,11 +8,22 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 
 from outlive.contracts.events import EventKind
-from outlive.names import AGENT_WORKFLOW, DECIDE_UPDATE, NOTE_RUN, SAY_UPDATE, STATE_MEMO, split_agent_workflow_id
+from outlive.names import (
+    AGENT_WORKFLOW,
+    DECIDE_UPDATE,
+    NOTE_RUN,
+    SAY_UPDATE,
+    SETTLE_EFFECT,
+    STATE_MEMO,
+    split_agent_workflow_id,
+)
 from outlive.trace.calls import AGENT_PREFIX, Calls, local_activity
 from outlive.trace.drafts import Drafts, moment
 from outlive.trace.model import Call, ChildRun, Failure, HistoryPart, Message, Timer, Value, Wait
 from outlive.trace.values import UnreadableValue, Values
+
+BOOKKEEPING = frozenset({SETTLE_EFFECT})
+"""Local activities that only write down what the history tells anyway."""
 
 Handler = Callable[[HistoryEvent], Awaitable[None] | None]
 
@@ -252,7 +263,7 @@ class TraceBuilder:
 
     async def _marked(self, event: HistoryEvent) -> None:
         activity_type = local_activity(event)
-        if activity_type is None:
+        if activity_type is None or activity_type in BOOKKEEPING:
             return
         if activity_type != NOTE_RUN:
             await self.calls.local(event, activity_type)

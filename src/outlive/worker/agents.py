@@ -21,15 +21,17 @@ from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
 from outlive.worker.effects import CallSurroundings, EffectInterceptor
+from outlive.worker.holdings import Holdings
 from outlive.worker.leases import Leases
-from outlive.worker.ownership import Ownership
 from outlive.worker.parts import WorkerParts, workflow_runner
 from outlive.worker.pulse import Pulse
 from outlive.workflows.agent import AgentWorkflow
 
 
 @asynccontextmanager
-async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings) -> AsyncIterator[WorkerParts]:
+async def serve_agents(
+    registry: Registry, *, ledger: Ledger, settings: Settings, holdings: Holdings
+) -> AsyncIterator[WorkerParts]:
     """Prepare to serve an app's agents, for as long as the block runs."""
     agents = list(registry.agents.values())
     served.serve_agents([Served(agent) for agent in agents], failures=FAILURES)
@@ -40,7 +42,7 @@ async def serve_agents(registry: Registry, *, ledger: Ledger, settings: Settings
             streams=await stack.enter_async_context(StreamWriter(home.streams_db)),
             pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
             mcp=await stack.enter_async_context(McpPool(agents)),
-            ownership=stack.enter_context(Ownership(home)),
+            holdings=holdings,
             leases=await stack.enter_async_context(Leases(ledger)),
         )
         offered = await stack.enter_async_context(offer(settings, ledger, around.streams))

@@ -36,8 +36,8 @@ from outlive.ledger.effects import EffectClaim, EffectRecord, Standing, effect_k
 from outlive.ledger.ledger import Ledger
 from outlive.names import EFFECT_KEY_HEADER, ORIGINAL_RUN_HEADER
 from outlive.streams.writing import StreamWriter
+from outlive.worker.holdings import Holdings
 from outlive.worker.leases import LEASE_SECONDS, Leases
-from outlive.worker.ownership import Ownership
 from outlive.worker.pulse import Pulse
 from outlive.worker.subjects import SHOWN, Subject, shown_result, subject_of
 from outlive.worker.verdicts import (
@@ -63,7 +63,7 @@ class CallSurroundings:
     streams: StreamWriter
     pulse: Pulse
     mcp: McpPool
-    ownership: Ownership
+    holdings: Holdings
     leases: Leases
 
 
@@ -108,7 +108,7 @@ class _Inbound(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         subject = subject_of(info.activity_type, input.args)
         claim = await self._claim(input, subject)
-        claimed = await self._ledger.call(self._ledger.effects.claim, claim, is_gone=self._around.ownership.is_gone)
+        claimed = await self._ledger.call(self._ledger.effects.claim, claim, is_gone=self._around.holdings.is_gone)
         record = claimed.record
         if record.result is not None and claimed.standing is Standing.DONE:
             return await _restored(record.result, input.fn)
@@ -143,7 +143,7 @@ class _Inbound(ActivityInboundInterceptor):
             kind=subject.kind,
             name=subject.name,
             policy=policy,
-            owner=self._around.ownership.owner,
+            owner=self._around.holdings.owner,
             lease_seconds=LEASE_SECONDS if policy is not None and policy.is_leased else None,
             is_once=policy is Policy.ONCE,
             arguments=arguments,

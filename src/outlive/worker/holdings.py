@@ -4,14 +4,16 @@ Left to itself, the engine gives a dead worker up once its heartbeats have been 
 once: it lets go of the lock that each worker has on a file of its own. Whichever worker sees that first hands what the
 dead one held back to the engine, so that it is made again without waiting. A task token stands for one attempt alone:
 what has been acknowledged, given up or begun again meanwhile is not touched. For a machine that died, and a worker on
-another one, the heartbeats remain.
+another one, the heartbeats remain. The same file tells of the owner of an effect whether it can still go on.
 """
 
 import asyncio
 import fcntl
+import hashlib
 import json
 import logging
 import os
+import socket
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -68,11 +70,18 @@ class Held:
 
 
 class Holdings:
-    """What this process holds, written down for as long as the block runs; and what dead ones have left."""
+    """What this process holds, written down for as long as the block runs; and what dead ones have left.
+
+    Attributes:
+        owner: The name of this worker, as the ledger knows it: of its machine and project, and unlike any other.
+    """
 
     def __init__(self, home: Home) -> None:
         self._folder = home.path / "workers"
-        self._path = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:8]}{_SUFFIX}"
+        place = f"{socket.gethostname()}\0{uuid.getnode()}\0{self._folder.resolve()}"
+        self._place = hashlib.sha256(place.encode()).hexdigest()[:12]
+        self.owner = f"{self._place}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+        self._path = self._file_of(self.owner)
         self._descriptor: int | None = None
         self._held: dict[bytes, Held] = {}
         self._forgotten = 0
@@ -105,6 +114,24 @@ class Holdings:
         finally:
             asyncio.get_running_loop().call_later(ACKNOWLEDGED_SECONDS, self._forget, held.token)
 
+    def is_gone(self, owner: str) -> bool:
+        """Whether a worker certainly cannot go on; False where that cannot be told from here."""
+        if not owner.startswith(f"{self._place}."):
+            return False
+        try:
+            descriptor = os.open(self._file_of(owner), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
     def left_by_dead(self) -> list[Held]:
         """Take what workers have left that are dead; nobody else gets it then."""
         left: list[Held] = []
@@ -113,6 +140,9 @@ class Holdings:
                 with suppress(OSError):  # alive, or taken by another worker just now
                     left += _taken(path)
         return left
+
+    def _file_of(self, owner: str) -> Path:
+        return self._folder / f"{owner}{_SUFFIX}"
 
     def _forget(self, token: bytes) -> None:
         if self._held.pop(token, None) is None or self._descriptor is None:

@@ -56,7 +56,9 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         if app.registry.agents:  # Pydantic AI is imported for those who have agents: that takes seconds
             from outlive.worker.agents import serve_agents
 
-            agents = await stack.enter_async_context(serve_agents(app.registry, ledger=ledger, settings=settings))
+            agents = await stack.enter_async_context(
+                serve_agents(app.registry, ledger=ledger, settings=settings, holdings=holdings)
+            )
         worker = Worker(
             client,
             task_queue=settings.task_queue,

@@ -8,8 +8,8 @@ from outlive.errors import LedgerError
 from outlive.ledger.effects import EffectClaim, EffectState, Standing
 from outlive.ledger.ledger import Ledger
 from outlive.worker import leases
+from outlive.worker.holdings import Holdings
 from outlive.worker.leases import Leases
-from outlive.worker.ownership import Ownership
 
 
 def claim(owner: str) -> EffectClaim:
@@ -66,15 +66,14 @@ async def test_a_cancelled_call_gives_its_lease_back(ledger):
 
 def test_a_worker_is_gone_when_its_lock_is_and_a_stranger_never_certainly(tmp_path):
     home = Home(tmp_path / ".outlive")
-    with Ownership(home) as own, Ownership(home) as other:
-        was_gone = own.is_gone(other.owner)
-        other.__exit__(None, None, None)
+    with Holdings(home) as own:
+        with Holdings(home) as other:
+            was_gone = own.is_gone(other.owner)
         left = own.is_gone(other.owner)
-        other.__enter__()
 
     assert not was_gone
     assert left
-    assert not Ownership(Home(tmp_path / "elsewhere")).is_gone(own.owner)
+    assert not Holdings(Home(tmp_path / "elsewhere")).is_gone(own.owner)
 
 
 async def _work(held: Leases) -> None:

@@ -6,9 +6,11 @@ from pydantic_ai.models.test import TestModel
 
 from outlive import App, Durable
 from outlive.agents.services import services
+from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
 from outlive.settings import Settings
 from outlive.worker.agents import serve_agents
+from outlive.worker.holdings import Holdings
 
 
 async def test_the_models_of_agents_are_built_before_the_first_run_asks_for_them(
@@ -22,7 +24,7 @@ async def test_the_models_of_agents_are_built_before_the_first_run_asks_for_them
 
     async with (
         Ledger(tmp_path / ".outlive" / "ledger.db") as ledger,
-        serve_agents(app.registry, ledger=ledger, settings=settings),
+        serve_agents(app.registry, ledger=ledger, settings=settings, holdings=Holdings(Home(settings.home))),
     ):
         offered = services()
 
