@@ -47,7 +47,7 @@ $(STAMP): pyproject.toml uv.lock | $(BIN)/python
 	@$(UV) sync --quiet --locked --all-extras --python "$(BIN)/python" || { \
 		echo "uv could not install from the lock; installing the same files with pip."; \
 		$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file "$(VENV)/locked.txt" >/dev/null && \
-		$(PIP) install --require-hashes --requirement "$(VENV)/locked.txt" && \
+		$(PIP) install --no-deps --require-hashes --requirement "$(VENV)/locked.txt" && \
 		$(PIP) install --no-deps --editable . ; }
 	@touch "$@"
 
