@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outlive.contracts.agents import Turn, TurnResult
+from outlive.contracts.agents import Speech, Turn, TurnResult
 from outlive.contracts.batches import BatchSpec
 from outlive.errors import AppError
 
@@ -163,6 +163,10 @@ class ServedAgent(Protocol):
 
     async def run_turn(self, turn: Turn) -> TurnResult:
         """Work on one turn, in workflow code: models and tools are reached through activities."""
+        ...
+
+    def speak(self, turn: Turn, speech: Speech) -> TurnResult:
+        """Let a person's words be what the turn ends with."""
         ...
 
 

@@ -37,7 +37,7 @@ from temporalio.exceptions import (
 )
 
 from outlive.agents.failures import ToolFailure, gives_up
-from outlive.agents.host import run_host, turn_scope
+from outlive.agents.host import TurnSpoken, run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
 from outlive.agents.options import activity_config, merged_metadata
 from outlive.agents.outputs import usage_as_json
@@ -161,6 +161,8 @@ class Durable(TemporalDurability[Any]):
                 ctx.enqueue(str(message.content))
             if host.wants_to_continue_as_new() and not ctx.pending_messages:
                 await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+            if speech := await host.speech():
+                raise TurnSpoken(speech, messages=ctx.messages, usage=usage_as_json(ctx.usage))
         return await super().before_model_request(ctx, request_context)
 
     async def on_model_request_error(
