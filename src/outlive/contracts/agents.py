@@ -126,6 +126,7 @@ class AgentInput:
         decided: The last decisions that were taken.
         taken_by: Who has taken the conversation over; empty where the agent speaks itself.
         speeches: What they have said and no turn has taken up yet.
+        last_by: Who gave the last output in the agent's place, where a person did.
     """
 
     agent: str
@@ -147,6 +148,7 @@ class AgentInput:
     decided: list[DecisionTaken] = field(default_factory=list)
     taken_by: str = ""
     speeches: list[Speech] = field(default_factory=list)
+    last_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +160,14 @@ class AgentOutcome:
         messages: The whole conversation.
         usage: JSON of Pydantic AI's ``RunUsage``, sub-agents included.
         turns: How many turns were worked on.
+        by: Who gave the output in the agent's place, where a person did: it is then text, of whatever type the agent's.
     """
 
     output: Any = None
     messages: list[Any] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     turns: int = 0
+    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,7 @@ class AgentWorkflow:
         self._is_closing = run.is_closing
         self._is_working = run.is_mid_turn
         self._last_output = run.last_output
+        self._last_by = run.last_by
         self._hand_offs = HandOffs(agent=run.agent, decided=run.decided, turn=lambda: self._turn, show=self._tell_state)
         self._taken = TakenOver(
             by=run.taken_by,
@@ -79,6 +80,7 @@ class AgentWorkflow:
             messages=self._messages if run.wants_messages else [],
             usage=self._usage,
             turns=self._turn,
+            by=self._last_by,
         )
         await self.note(EventKind.RUN_ENDED, output=self._last_output, usage=self._usage)
         await self._hand_offs.finish()
@@ -160,6 +162,7 @@ class AgentWorkflow:
                 decided=self._hand_offs.decided,
                 taken_by=self._taken.by,
                 speeches=self._taken.speeches,
+                last_by=self._last_by,
             ),
             memo={
                 REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None),
@@ -239,8 +242,8 @@ class AgentWorkflow:
                 raise
         else:
             self._messages, self._usage = result.messages, result.usage
+            self._last_output, self._last_by = result.output, result.by
             spoken = {"by": result.by} if result.by else {}
-            self._last_output = self._last_output if spoken else result.output
             await self.note(EventKind.TURN_ENDED, output=result.output, usage=result.usage, **spoken)
         self._is_working = False
         if self._taken.speeches:
