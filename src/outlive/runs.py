@@ -71,6 +71,11 @@ class RunHandle(Generic[OutputT]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.workflow_id!r})"
 
+    @property
+    def connection(self) -> Connection:
+        """What the handle was made by."""
+        return self._client
+
     async def result(self) -> RunResult[OutputT]:
         """Wait for the end of the run, through restarts of anything, and return what it ended with.
 

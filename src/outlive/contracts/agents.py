@@ -54,6 +54,11 @@ class HandOffKind(StrEnum):
     QUESTION = "question"
     BUDGET = "budget"
 
+    @classmethod
+    def of_the_desk(cls) -> "frozenset[HandOffKind]":
+        """Those that take more than a bare choice."""
+        return frozenset({cls.UNKNOWN, cls.APPROVAL, cls.QUESTION, cls.BUDGET})
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionTaken:
@@ -219,6 +224,21 @@ class Question:
     subject: str = ""
     kind: str = ""
     about: dict[str, Any] = field(default_factory=dict)
+
+    def command(self, run: str, choice: str, *, is_alone: bool) -> str:
+        """Return what to type to choose: ``outlive decide`` knows the run, ``outlive answer`` the question.
+
+        Args:
+            run: The run as commands name it.
+            choice: One of the choices, or several with ``|`` between them.
+            is_alone: Whether the run waits for nothing else.
+        """
+        if (
+            not {*choice.split("|")} <= {Choice.RETRY, Choice.TELL, Choice.STOP}
+            or self.kind in HandOffKind.of_the_desk()
+        ):
+            return f"outlive answer {self.question_id} {choice}"
+        return f"outlive decide {run} {choice}" + ("" if is_alone else f" --question {self.question_id}")
 
 
 @dataclass(frozen=True, kw_only=True)
