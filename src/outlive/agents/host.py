@@ -9,7 +9,7 @@ from temporalio import workflow
 from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind, Speech
 from outlive.contracts.events import EventKind
 from outlive.contracts.hand_offs import HandOffPolicy
-from outlive.workflows.handoff import Check
+from outlive.workflows.waiting import Check
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """Rules by which calls are approved without a person: "this kind from now on"."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, RowMapping, insert, select, update
 from outlive.errors import UsageError
 from outlive.ledger.schema import approval_rules
 
-OPERATORS = ("<=", ">=", "=", "in")  # the longer ones first: a condition is read by them in this order
+_CONDITION = re.compile(r"([\w.-]+)\s*(<=|>=|=|(?<=\s)in(?=\s))\s*(\S.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Condition:
 
     Attributes:
         argument: Its name; of one inside another, ``order.amount``.
-        operator: One of `OPERATORS`.
+        operator: ``=``, ``<=``, ``>=`` or ``in``.
         value: JSON; of ``in`` a list.
     """
 
@@ -40,11 +41,9 @@ class Condition:
         Raises:
             UsageError: If it is none.
         """
-        for operator in OPERATORS:
-            separator = " in " if operator == "in" else operator
-            argument, found, value = text.partition(separator)
-            if found and argument.strip() and value.strip():
-                return cls(argument=argument.strip(), operator=operator, value=_value(operator, value.strip(), text))
+        if (found := _CONDITION.fullmatch(text.strip())) is not None:
+            argument, operator, value = found[1], found[2].strip(), found[3]
+            return cls(argument=argument, operator=operator, value=_value(operator, value, text))
         raise UsageError(
             f"{text!r} is no condition. Give one such as 'amount<=100', 'currency=EUR' or 'country in [\"DE\"]'."
         )

@@ -36,8 +36,9 @@ from outlive.names import (
     STATE_MEMO,
 )
 from outlive.workflows import calls, policies
-from outlive.workflows.handoff import Check, HandOffs
+from outlive.workflows.handoff import HandOffs
 from outlive.workflows.takeover import TakenOver
+from outlive.workflows.waiting import Check
 
 with workflow.unsafe.imports_passed_through():
     from outlive import registry

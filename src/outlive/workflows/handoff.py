@@ -6,14 +6,14 @@ Any workflow can have them: it makes one `HandOffs` in its ``__init__``, awaits 
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from outlive.contracts.agents import Choice, Decision, DecisionTaken, HandOffKind, Question
+from outlive.contracts.agents import Decision, DecisionTaken, HandOffKind, Question
 from outlive.contracts.events import EventKind
 from outlive.contracts.hand_offs import (
     Claim,
@@ -25,35 +25,11 @@ from outlive.contracts.hand_offs import (
 )
 from outlive.names import CLAIM_UPDATE, DECIDE_UPDATE, HAND_OFFS_PATCH, HAND_OFFS_QUERY, STATE_MEMO
 from outlive.workflows import calls, policies
-
-Check = Callable[[Decision], str | None]
-"""Returns what is wrong with a decision, one sentence for whoever sends it."""
+from outlive.workflows.waiting import EXPIRY, Check, Waiting, on_expiry, timetable
 
 Note = Callable[..., Awaitable[None]]
 
-MILD = (Choice.DENY, Choice.TELL, Choice.FINISH, Choice.STOP)
-"""Choices that change nothing outside, in the order in which an expiry prefers them."""
-
 LARGEST_IN_MEMO = 1_000  # characters of JSON; a list of runs carries the memo of each
-
-
-@dataclass(kw_only=True)
-class _Open:
-    """One hand-off that waits."""
-
-    question: Question
-    check: Check | None
-    since: float
-    policy: HandOffPolicy
-    is_told: bool = False
-    claimed_by: str = ""
-    claimed_at: float = 0.0
-    decision: Decision | None = None
-
-    def claimant(self, now: float) -> str:
-        """Return who has claimed it; empty where nobody has, or too long ago."""
-        is_fresh = now - self.claimed_at < policies.CLAIM_LASTS.total_seconds()
-        return self.claimed_by if is_fresh else ""
 
 
 class HandOffs:
@@ -78,7 +54,7 @@ class HandOffs:
         self._agent = agent
         self._turn = turn
         self._show = show or self._show_alone
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Waiting] = {}
         self._decided = {taken.question_id: taken for taken in decided}
         self._asked = 0
         self._telling: list[workflow.ActivityHandle[None]] = []
@@ -139,7 +115,7 @@ class HandOffs:
         opening = await calls.record_hand_off(report)
         if opening.decision is not None:
             return opening.decision
-        waiting = _Open(
+        waiting = Waiting(
             question=question,
             check=check,
             since=now,
@@ -162,7 +138,7 @@ class HandOffs:
         values["about"] = values["about"] or {}
         return Question(question_id=question_id, reason=reason, **values | {"choices": [*values["choices"]]})
 
-    async def _decision_on(self, waiting: _Open) -> Decision:
+    async def _decision_on(self, waiting: Waiting) -> Decision:
         question_id = waiting.question.question_id
         self._open[question_id] = waiting
         self._show()
@@ -176,10 +152,10 @@ class HandOffs:
         self._tell(waiting, occasion, decision=decision)
         return decision
 
-    async def _awaited(self, waiting: _Open) -> tuple[Decision, Occasion]:
+    async def _awaited(self, waiting: Waiting) -> tuple[Decision, Occasion]:
         """Wait for a decision; remind and escalate meanwhile."""
         subject = waiting.question.subject
-        for occasion, at in _timetable(waiting):
+        for occasion, at in timetable(waiting):
             left = None if at is None else timedelta(seconds=max(at - workflow.time(), 0.0))
             try:
                 await workflow.wait_condition(
@@ -193,10 +169,10 @@ class HandOffs:
                 return waiting.decision, Occasion.EXPIRED if is_expiry else Occasion.DECIDED
         raise AssertionError(waiting.question.question_id)  # the timetable ends with waiting without an end
 
-    async def _pass(self, waiting: _Open, occasion: Occasion) -> None:
+    async def _pass(self, waiting: Waiting, occasion: Occasion) -> None:
         """Do what a moment of the timetable brings."""
         if occasion is Occasion.EXPIRED:
-            choice = _on_expiry(waiting)
+            choice = on_expiry(waiting)
             decision = Decision(choice=choice or "", question_id=waiting.question.question_id, by=EXPIRY)
             self._take(waiting, decision)
             return
@@ -208,7 +184,7 @@ class HandOffs:
     async def _ask_unrecorded(self, question: Question, note: Note | None) -> Decision:
         """Wait as the first version did: its histories go on to be replayed."""
         assert note is not None, "only agents had hand-offs that were not recorded"
-        waiting = _Open(question=question, check=None, since=workflow.time(), policy=HandOffPolicy())
+        waiting = Waiting(question=question, check=None, since=workflow.time(), policy=HandOffPolicy())
         self._open[question.question_id] = waiting
         self._show()
         await note(EventKind.WAITING, question.question_id, **asdict(question))
@@ -243,7 +219,7 @@ class HandOffs:
         for waiting in concerned:
             self._check_one(waiting, decision)
 
-    def _check_one(self, waiting: _Open, decision: Decision) -> None:
+    def _check_one(self, waiting: Waiting, decision: Decision) -> None:
         question = waiting.question
         if decision.choice not in question.choices:
             valid = ", ".join(question.choices)
@@ -291,11 +267,11 @@ class HandOffs:
         taken = self._decided.get(decision.question_id or "")
         return taken is not None and taken.decision_id == decision.decision_id != ""
 
-    def _concerned(self, question_id: str | None) -> list[_Open]:
+    def _concerned(self, question_id: str | None) -> list[Waiting]:
         undecided = [waiting for waiting in self._open.values() if waiting.decision is None]
         return [waiting for waiting in undecided if question_id in {None, waiting.question.question_id}]
 
-    def _take(self, waiting: _Open, decision: Decision) -> None:
+    def _take(self, waiting: Waiting, decision: Decision) -> None:
         question_id = waiting.question.question_id
         waiting.decision = decision
         self._decided[question_id] = DecisionTaken(
@@ -313,7 +289,7 @@ class HandOffs:
         workflow.set_current_details("\n".join(question.reason for question in self.waiting))
 
     async def _record(
-        self, waiting: _Open, occasion: Occasion, *, by: str = "", decision: Decision | None = None
+        self, waiting: Waiting, occasion: Occasion, *, by: str = "", decision: Decision | None = None
     ) -> HandOffOpening:
         report = HandOffReport(
             occasion=occasion,
@@ -326,7 +302,7 @@ class HandOffs:
         )
         return await calls.record_hand_off(report)
 
-    def _tell(self, waiting: _Open, occasion: Occasion, *, decision: Decision | None = None) -> None:
+    def _tell(self, waiting: Waiting, occasion: Occasion, *, decision: Decision | None = None) -> None:
         if not waiting.is_told:
             return
         question = waiting.question
@@ -349,52 +325,10 @@ class HandOffs:
         self._telling.append(calls.tell_hand_off(news))
 
 
-EXPIRY = "expiry"
-"""Who has decided where nobody did in time."""
-
-
 def already_decided(question_id: str, choice: str, by: str, at: float) -> str:
     """Return what somebody hears whose decision comes second."""
     when = datetime.fromtimestamp(at, tz=UTC)
     return f"{question_id!r} is decided: {by or 'somebody'} chose {choice!r} at {when:%Y-%m-%d %H:%M:%S} UTC."
-
-
-def _timetable(waiting: _Open) -> Iterable[tuple[Occasion, float | None]]:
-    """Yield what happens when to a hand-off that nobody decides, in its order; at last, waiting without an end."""
-    policy, since = waiting.policy, waiting.since
-    ends = policy.expires_after if _on_expiry(waiting) is not None else None
-    end = None if ends is None else since + ends.total_seconds()
-    escalation = None if policy.escalate_after is None else since + policy.escalate_after.total_seconds()
-    interval = None if policy.remind_after is None else policy.remind_after.total_seconds()
-    reminder = None if interval is None else since + interval
-    while True:
-        due = [
-            (at, occasion)
-            for at, occasion in (
-                (end, Occasion.EXPIRED),
-                (escalation, Occasion.ESCALATED),
-                (reminder, Occasion.REMINDER),
-            )
-            if at is not None
-        ]
-        if not due:
-            yield Occasion.DECIDED, None
-            return
-        at, occasion = min(due)
-        yield occasion, at
-        if occasion is Occasion.ESCALATED:
-            escalation = None
-        elif interval is not None:
-            reminder = None if _is_history_long() else max(at, workflow.time()) + interval
-
-
-def _on_expiry(waiting: _Open) -> str | None:
-    choices = waiting.question.choices
-    return next((choice for choice in (waiting.policy.on_expiry, *MILD) if choice in choices), None)
-
-
-def _is_history_long() -> bool:
-    return workflow.info().get_current_history_length() > policies.MOST_EVENTS_FOR_REMINDERS
 
 
 def _for_memo(question: Question) -> dict[str, Any]:
