@@ -29,7 +29,7 @@ from outlive.workflows.waiting import EXPIRY, Check, Waiting, on_expiry, timetab
 
 Note = Callable[..., Awaitable[None]]
 
-LARGEST_IN_MEMO = 1_000  # characters of JSON; a list of runs carries the memo of each
+LARGEST_IN_MEMO = 1_000  # characters of JSON, of one value; a list of runs carries the memo of each
 
 
 class HandOffs:
@@ -332,6 +332,10 @@ def already_decided(question_id: str, choice: str, by: str, at: float) -> str:
 
 
 def _for_memo(question: Question) -> dict[str, Any]:
-    shown = asdict(question)
-    is_large = len(json.dumps(shown["about"], default=str)) > LARGEST_IN_MEMO
-    return shown | {"about": {}} if is_large else shown
+    """Return a question without what is large in it: the ledger has that."""
+    about = {key: value for key, value in question.about.items() if _size(value) <= LARGEST_IN_MEMO}
+    return asdict(question) | {"about": about}
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, default=str))
