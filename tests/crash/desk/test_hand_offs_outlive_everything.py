@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from crash.processes import children, kill_all
 from engines import is_running, until
 from people import people_in, waiting
+
+pytestmark = pytest.mark.timeout(400)  # a dozen commands, each a process that imports for a second
 
 
 async def test_everything_killed_at_once_the_hand_off_waits_on_and_its_edited_call_is_made_once(tmp_path: Path):

@@ -8,6 +8,8 @@ import pytest
 from command_line import Folder, ended
 from people import people_in, waiting
 
+pytestmark = pytest.mark.timeout(400)  # up to twenty commands, each a process that imports for a second
+
 
 @pytest.fixture
 async def people(tmp_path: Path) -> AsyncIterator[Folder]:
