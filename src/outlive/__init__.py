@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from outlive.app import App as App
     from outlive.client import BatchRequest as BatchRequest
     from outlive.client import Client as Client
+    from outlive.contracts.hand_offs import HandOffNews as HandOffNews
+    from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
     from outlive.effects.current import idempotency_key as idempotency_key
@@ -47,6 +49,8 @@ _HOMES = {
     "Durable": "outlive.agents.durable",
     "EffectNotDone": "outlive.errors",
     "Happened": "outlive.effects.declaring",
+    "HandOffNews": "outlive.contracts.hand_offs",
+    "HandOffPolicy": "outlive.contracts.hand_offs",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
     "RunHandle": "outlive.runs",
@@ -75,6 +79,8 @@ __all__ = [
     "Document",
     "Durable",
     "EffectNotDone",
+    "HandOffNews",
+    "HandOffPolicy",
     "Happened",
     "Llm",
     "OutliveError",

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import inspect
 import sys
 import sysconfig
 import traceback
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic_ai import Agent
 
 F = TypeVar("F", bound=BatchCallable)
+H = TypeVar("H", bound=Callable[..., Any])
 
 GIVE_AS = "Give the app as MODULE:APP, such as `analyze:app`."
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -82,6 +84,29 @@ class App:
             return function
 
         return declare
+
+    def on_hand_off(self, function: H) -> H:
+        """Let an async function hear of everything that waits for a person: here mail or chat is sent.
+
+        It is called as an activity with an `outlive.contracts.hand_offs.HandOffNews`, whose ``occasion`` is
+        ``opened``, ``reminder``, ``escalated``, ``expired`` or ``decided``, and again when it fails, for hours. It may
+        so be called twice about the same.
+
+        Raises:
+            AppError: If it is not an async function, or there is one already.
+        """
+        if not inspect.iscoroutinefunction(function):
+            raise AppError("`@app.on_hand_off` takes a function declared with `async def`.")
+        if self.registry.on_hand_off is not None:
+            raise AppError("`@app.on_hand_off` is declared twice. Let one function do both.")
+        self.registry.on_hand_off = function
+        return function
+
+    @property
+    def desk(self) -> Any:
+        """What waits for a person, over all agents: an `outlive.desk.desk.Desk`."""
+        # By name: desks know apps, and imports go down only.
+        return importlib.import_module("outlive.desk.desk").Desk(self.client)
 
     async def start(
         self,

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from outlive.app import App
 from outlive.contracts.agents import AgentInput, AgentMessage
 from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.desk.desk import Desk
 from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect, has_moved
@@ -120,6 +121,15 @@ class Client:
         if self._temporal is None or has_moved(self._temporal, self.settings):
             self._temporal = await connect(self.settings)
         return self._temporal
+
+    @property
+    def desk(self) -> Desk:
+        """What waits for a person."""
+
+        async def itself() -> Client:
+            return self
+
+        return Desk(itself)
 
     def function(self, name: str) -> BatchFunction:
         """Return a batch function of the app.

@@ -11,6 +11,9 @@
     │   ├── ModelUnusable         an unknown model, a missing or refused key, a missing package
     │   ├── BatchError            an unknown batch id, or one that stands for another batch
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
+    │   ├── HandOffError          an unknown hand-off, or a decision that it does not take
+    │   │   ├── AlreadyDecided    somebody else was quicker
+    │   │   └── LinkRefused       a one-time link that is used, expired or not ours
     │   └── AgentUndurable        a durable agent was called where it would not run durably
     ├── EffectNotDone             raised by a tool that knows that its effect did not happen
     ├── RunFailed                 a run has ended without a result: failed, cancelled or terminated
@@ -77,6 +80,28 @@ class BatchError(UsageError):
 
 class RunError(UsageError):
     """A run id that is unknown, stands for another request, or whose run has ended."""
+
+
+class HandOffError(UsageError):
+    """A hand-off that is unknown, or a decision that it does not take."""
+
+
+class AlreadyDecided(HandOffError):
+    """A hand-off was decided before.
+
+    Attributes:
+        by: Who decided.
+        choice: What was chosen.
+    """
+
+    def __init__(self, message: str, *, by: str = "", choice: str = "") -> None:
+        super().__init__(message)
+        self.by = by
+        self.choice = choice
+
+
+class LinkRefused(HandOffError):
+    """A one-time link that was used before, has expired, or was not made here."""
 
 
 class AgentUndurable(UsageError):

@@ -18,15 +18,21 @@ AGENT_WORKFLOW = "OutliveAgent"
 AGENT_WORKFLOW_ID_PREFIX = "agent/"
 
 NOTE_RUN = "outlive_note_run"
+RECORD_HAND_OFF = "outlive_record_hand_off"
+TELL_HAND_OFF = "outlive_tell_hand_off"
 
 SAY_UPDATE = "say"
 DECIDE_UPDATE = "decide"
+CLAIM_UPDATE = "claim"
+TAKE_OVER_UPDATE = "take_over"
 CLOSE_SIGNAL = "close"
 RUN_STATE_QUERY = "run_state"
+HAND_OFFS_QUERY = "hand_offs"
 
 STATE_MEMO = "outlive_state"
 REQUEST_MEMO = "outlive_request"
 BEGAN_MEMO = "outlive_began"
+HAND_OFFS_PATCH = "hand-offs-are-recorded"
 ORIGINAL_RUN_HEADER = "outlive-original-run"
 EFFECT_KEY_HEADER = "outlive-effect-key"
 

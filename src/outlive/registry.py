@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outlive.contracts.agents import Turn, TurnResult
+from outlive.contracts.agents import Speech, Turn, TurnResult
 from outlive.contracts.batches import BatchSpec
+from outlive.contracts.hand_offs import HandOffNews
 from outlive.errors import AppError
 
 BatchCallable = Callable[..., Awaitable[Any]]
@@ -102,12 +103,17 @@ def content_key(recipe: str, text_digest: str, fields: str) -> str:
 
 @dataclass(kw_only=True)
 class Registry:
-    """What an app declares."""
+    """What an app declares.
+
+    Attributes:
+        on_hand_off: Called with what happens to hand-offs.
+    """
 
     batches: dict[str, BatchFunction] = field(default_factory=dict)
     agents: dict[str, Any] = field(default_factory=dict)
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
+    on_hand_off: Callable[[HandOffNews], Awaitable[None]] | None = None
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.
@@ -163,6 +169,10 @@ class ServedAgent(Protocol):
 
     async def run_turn(self, turn: Turn) -> TurnResult:
         """Work on one turn, in workflow code: models and tools are reached through activities."""
+        ...
+
+    def speak(self, turn: Turn, speech: Speech) -> TurnResult:
+        """Let a person's words be what the turn ends with."""
         ...
 
 

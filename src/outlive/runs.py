@@ -71,6 +71,11 @@ class RunHandle(Generic[OutputT]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.workflow_id!r})"
 
+    @property
+    def connection(self) -> Connection:
+        """What the handle was made by."""
+        return self._client
+
     async def result(self) -> RunResult[OutputT]:
         """Wait for the end of the run, through restarts of anything, and return what it ended with.
 
@@ -87,7 +92,7 @@ class RunHandle(Generic[OutputT]):
         except RPCError as error:
             raise self._refused(error) from error
         return RunResult(
-            output=self._typed(outcome.output),
+            output=outcome.output if outcome.by else self._typed(outcome.output),
             messages=_as_messages(outcome.messages),
             usage=outcome.usage or {},
             turns=outcome.turns,
@@ -242,7 +247,9 @@ class Conversation(RunHandle[OutputT]):
                         status="FAILED",
                         cause_type=error["type"],
                     )
-                return self._typed(await self._answer(event))  # type: ignore[no-any-return]
+                answer = await self._answer(event)
+                is_spoken = bool(event.data.get("by"))  # by a person, in the agent's place
+                return answer if is_spoken else self._typed(answer)  # type: ignore[no-any-return]
         raise RunError(f"The conversation {self.workflow_id!r} ended before turn {turn}.")
 
     async def _answer(self, event: RunEvent) -> Any:

@@ -8,7 +8,7 @@ own code; provider keys are the providers' own (``OPENAI_API_KEY`` and so on).
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
@@ -57,6 +57,9 @@ class Settings:
     outage_pause: Annotated[float, "Seconds that a model which answers nobody is left alone."] = 20.0
     answer_attempts: Annotated[int, "How often a model is asked when its answer does not fit the output type."] = 3
     context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
+    desk_key: Annotated[
+        str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
+    ] = field(default="", repr=False)
     offline_latency: Annotated[
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from fastmcp.client.transports import StdioTransport
@@ -13,7 +14,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 from temporalio import workflow
 
-from outlive import Compaction, Durable, SubAgents, tool_options
+from outlive import Compaction, Durable, HandOffPolicy, SubAgents, tool_options
 
 MCP_SERVER = Path(__file__).parents[1] / "unit" / "agents" / "mcp_server.py"
 LOOKS = 8
@@ -49,6 +50,7 @@ def built() -> dict[str, Agent]:
         adder(),
         sleeper(),
         tidy(),
+        payer(),
     )
     return {agent.name or "": agent for agent in agents}
 
@@ -89,6 +91,24 @@ def parking() -> Agent:
         if broken[0]:
             raise ValueError("locked")
         return "open"
+
+    return agent
+
+
+def payer() -> Agent:
+    """Pays what a person allows, who is reminded of it."""
+    reminded = HandOffPolicy(
+        remind_after=timedelta(seconds=1),
+        escalate_after=timedelta(seconds=1.5),
+        escalate_to="lead",
+        expires_after=timedelta(days=1),
+    )
+    agent = Agent(calling("pay", amount=500), name="payer", capabilities=[Durable(hand_offs=reminded)])
+
+    @agent.tool_plain(requires_approval=True)
+    def pay(amount: int) -> str:
+        """Pay."""
+        return f"paid {amount}"
 
     return agent
 

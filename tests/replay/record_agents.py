@@ -103,6 +103,33 @@ async def _conversation(client: Client, name: str) -> None:
     await _ended(client, conversation, name)
 
 
+async def _approved(client: Client, name: str) -> None:
+    """Reminded of, passed on, claimed, and approved with other arguments."""
+    handle = await client.start_run("payer", "Do", run_id="approved")
+
+    async def is_passed_on() -> bool:
+        return any(one.reminders and one.escalated_to is not None for one in await client.desk.list(agent="payer"))
+
+    await until(is_passed_on, "it was passed on")
+    (asked,) = await client.desk.list(agent="payer")
+    await client.desk.claim(asked.id, by="ada")
+    await client.desk.decide(asked.id, "approve", value={"amount": 5}, by="ada")
+    await _ended(client, handle, name)
+
+
+async def _taken_over(client: Client, name: str) -> None:
+    conversation = await client.conversation("listener", conversation_id="taken")
+    await conversation.ask("one")
+    await client.desk.take("listener/taken", by="ada")
+    turn = await conversation.say("two")
+    await client.desk.speak("listener/taken", "I am here", by="ada")
+    await conversation.reply(turn)
+    await client.desk.hand_back("listener/taken", by="ada")
+    await conversation.ask("three")
+    await conversation.close()
+    await _ended(client, conversation, name)
+
+
 async def _child(client: Client, name: str) -> None:
     handle = await client.start_run("board", "Do", run_id="c")
     await handle.result()
@@ -152,6 +179,8 @@ WAYS: dict[str, Callable[[Client, str], Awaitable[None]]] = {
     "agent_with_an_mcp_server": _running("adder"),
     "agent_with_a_tool_in_a_child": _running("sleeper"),
     "agent_compacting": _running("tidy"),
+    "agent_approved_at_the_desk": _approved,
+    "agent_taken_over": _taken_over,
 }
 
 

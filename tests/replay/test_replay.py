@@ -107,6 +107,8 @@ def test_every_way_of_an_agent_is_recorded():
         "agent_with_an_mcp_server": "__mcp_server__tiny__get_tools",
         "agent_with_a_tool_in_a_child": "CHILD_WORKFLOW_EXECUTION_COMPLETED",
         "agent_compacting": "summarise",
+        "agent_approved_at_the_desk": '"claim"',
+        "agent_taken_over": '"take_over"',
     }
 
     assert {name for name in HISTORIES if name.startswith("agent_")} == set(ways)

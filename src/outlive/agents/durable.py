@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_ai import Agent, AgentRunResult, RunContext
+from pydantic_ai.capabilities import CapabilityOrdering, RequestInput
 from pydantic_ai.capabilities.abstract import WrapRunHandler, WrapToolExecuteHandler
+from pydantic_ai.durable_exec import external_event_scope
 from pydantic_ai.durable_exec.temporal import TemporalDurability
 from pydantic_ai.exceptions import (
     ApprovalRequired,
@@ -26,7 +28,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestContext
-from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, PreparedToolset
 from pydantic_ai.usage import UsageLimits
 from temporalio import activity, workflow
@@ -36,14 +38,18 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
+from outlive.agents.approvals import Denied, answer_deferred, approval_of
 from outlive.agents.failures import ToolFailure, gives_up
-from outlive.agents.host import run_host, turn_scope
+from outlive.agents.host import TurnSpoken, run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
-from outlive.agents.options import activity_config, merged_metadata
+from outlive.agents.options import METADATA_KEY, activity_config, merged_metadata
 from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
+from outlive.agents.waiting import HandOffWaiter
 from outlive.contracts.agents import Choice, HandOffKind
+from outlive.contracts.hand_offs import HandOffPolicy
 from outlive.effects.continuing import continued_effect
+from outlive.effects.declaring import Effect, declared
 from outlive.errors import AgentUndurable, ModelUnusable
 from outlive.workflows import policies
 
@@ -102,6 +108,7 @@ class Durable(TemporalDurability[Any]):
         usage_limits: UsageLimits | None = None,
         heartbeat_timeout: timedelta = policies.AGENT_CALL_HEARTBEAT_TIMEOUT,
         on_halt: str = "park",
+        hand_offs: HandOffPolicy | None = None,
     ) -> None:
         """Say how the agent is to be made durable; nothing is bound yet.
 
@@ -111,6 +118,7 @@ class Durable(TemporalDurability[Any]):
             heartbeat_timeout: Silence after which a worker that makes a call is taken for dead.
             on_halt: What a model does to a run whose every call would fail (key refused, quota used up): ``park``
                 lets it wait until a person has mended it, ``fail`` fails the run.
+            hand_offs: When to remind, escalate and expire what waits for a person; it waits without an end by default.
         """
         super().__init__(
             models=models,
@@ -123,6 +131,12 @@ class Durable(TemporalDurability[Any]):
         )
         self.usage_limits = usage_limits or UsageLimits(request_limit=None)
         self.on_halt = on_halt
+        self.hand_offs = hand_offs
+        self._effects: dict[str, Effect] = {}
+
+    def get_ordering(self) -> CapabilityOrdering:
+        """Answer what waits for a person before `RequestInput` does, whose own asking cannot be replayed."""
+        return replace(super().get_ordering(), wraps=(RequestInput,))
 
     def get_model(self) -> str | None:
         """Stand in for an agent that has no model of its own: the settings of the worker decide."""
@@ -147,7 +161,7 @@ class Durable(TemporalDurability[Any]):
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any] | None:
         """Take up the options of tools before they become activities."""
-        toolset.apply(_take_up_decorators)
+        toolset.apply(self._take_up_decorators)
         prepared = PreparedToolset(toolset, _with_activity_options)
         return super().get_wrapper_toolset(prepared) or prepared
 
@@ -161,6 +175,8 @@ class Durable(TemporalDurability[Any]):
                 ctx.enqueue(str(message.content))
             if host.wants_to_continue_as_new() and not ctx.pending_messages:
                 await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+            if speech := await host.speech():
+                raise TurnSpoken(speech, messages=ctx.messages, usage=usage_as_json(ctx.usage))
         return await super().before_model_request(ctx, request_context)
 
     async def on_model_request_error(
@@ -174,7 +190,8 @@ class Durable(TemporalDurability[Any]):
         host, reason = run_host(), _halt(error)
         if host is None or reason is None or self.on_halt == "fail":
             raise error
-        await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model", kind=HandOffKind.HALTED)
+        choices = [Choice.RETRY, Choice.STOP]
+        await host.ask(reason, choices=choices, subject="model", kind=HandOffKind.HALTED, policy=self.hand_offs)
         raise RetryModelRequest
 
     async def wrap_tool_execute(
@@ -186,8 +203,13 @@ class Durable(TemporalDurability[Any]):
         args: dict[str, Any],
         handler: WrapToolExecuteHandler,
     ) -> Any:
-        """Tell the model of a tool that has failed for good, or ask a person what to do."""
+        """Ask a person first where the tool is declared so; tell the model, or a person, where it fails for good."""
         host, key = run_host(), None
+        if host is not None and self._wants_approval(tool_def, args):
+            allowed = await approval_of(host, tool_def, args, policy=self.hand_offs)
+            if isinstance(allowed, Denied):
+                raise ToolFailed(allowed.message)
+            args = allowed
         while True:
             token = continued_effect.set(key)
             try:
@@ -198,14 +220,39 @@ class Durable(TemporalDurability[Any]):
                 if not workflow.in_workflow() or is_cancelled_exception(error):
                     raise
                 failure = ToolFailure.of(tool_def.name, error)
-                if host is None or await gives_up(host, tool_def, args, failure):
+                if host is None or await gives_up(host, tool_def, args, failure, policy=self.hand_offs):
                     raise ToolFailed(failure.message) from error
                 key = failure.effect_key
             finally:
                 continued_effect.reset(token)
 
+    async def handle_deferred_tool_calls(
+        self, ctx: RunContext[Any], *, requests: DeferredToolRequests
+    ) -> DeferredToolResults | None:
+        """Hand off approvals and questions, unless the agent's own output type is what takes them."""
+        host = run_host()
+        if host is None or self.agent is None or _ends_with_requests(self.agent.output_type):
+            return None
+        return await answer_deferred(host, ctx, requests, self.hand_offs)
+
+    def _wants_approval(self, tool_def: ToolDefinition, args: dict[str, Any]) -> bool:
+        if not ((tool_def.metadata or {}).get(METADATA_KEY) or {}).get("approve"):
+            return False
+        effect = self._effects.get(tool_def.name)
+        return effect is None or effect.wants_approval(args)
+
+    def _take_up_decorators(self, toolset: AbstractToolset[Any]) -> None:
+        if isinstance(toolset, FunctionToolset):
+            for name, tool in toolset.tools.items():
+                tool.metadata = merged_metadata(tool.metadata, tool.function)
+                if (effect := declared(tool.function)) is not None:
+                    self._effects[name] = effect
+
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Run durably where ``agent.run()`` is called outside of a workflow too, or say that it cannot be."""
+        if (host := run_host()) is not None:
+            with external_event_scope(HandOffWaiter(host, self.hand_offs)):
+                return await super().wrap_run(ctx, handler=handler)
         if workflow.in_workflow() or _undurable.get():
             return await super().wrap_run(ctx, handler=handler)
         if activity.in_activity() or self.name not in _runners:
@@ -224,10 +271,9 @@ def durable_of(agent: Agent[Any, Any]) -> Durable | None:
     return found if isinstance(found, Durable) else None
 
 
-def _take_up_decorators(toolset: AbstractToolset[Any]) -> None:
-    if isinstance(toolset, FunctionToolset):
-        for tool in toolset.tools.values():
-            tool.metadata = merged_metadata(tool.metadata, tool.function)
+def _ends_with_requests(output_type: Any) -> bool:
+    parts = output_type if isinstance(output_type, list | tuple) else get_args(output_type) or (output_type,)
+    return DeferredToolRequests in parts
 
 
 async def _with_activity_options(_: RunContext[Any], definitions: list[ToolDefinition]) -> list[ToolDefinition]:

@@ -10,6 +10,7 @@ from outlive.agents.host import RunHost
 from outlive.agents.options import ToolTreatment
 from outlive.contracts.agents import Choice, Decision, HandOffKind
 from outlive.contracts.effects import SettleEffect
+from outlive.contracts.hand_offs import HandOffPolicy
 from outlive.names import OUTCOME_UNKNOWN
 from outlive.workflows import calls
 
@@ -52,13 +53,20 @@ class ToolFailure:
         )
 
 
-async def gives_up(host: RunHost, tool_def: ToolDefinition, args: dict[str, Any], failure: ToolFailure) -> bool:
+async def gives_up(
+    host: RunHost,
+    tool_def: ToolDefinition,
+    args: dict[str, Any],
+    failure: ToolFailure,
+    *,
+    policy: HandOffPolicy | None = None,
+) -> bool:
     """Whether a call stays failed, so that the model is told; asks a person where only a person can say."""
     if failure.is_unknown:
-        decision = await _ask(host, args, failure, HandOffKind.UNKNOWN, [*_VERDICTS, Choice.STOP])
+        decision = await _ask(host, args, failure, [*_VERDICTS, Choice.STOP], policy)
     elif ToolTreatment.of(tool_def.metadata).on_failure == "park":
         choices = [Choice.RETRY, Choice.TELL, Choice.STOP]
-        decision = await _ask(host, args, failure, HandOffKind.TOOL_FAILED, choices)
+        decision = await _ask(host, args, failure, choices, policy)
     else:
         return True
     choice = Choice(decision.choice)
@@ -71,10 +79,11 @@ async def gives_up(host: RunHost, tool_def: ToolDefinition, args: dict[str, Any]
 
 
 async def _ask(
-    host: RunHost, args: dict[str, Any], failure: ToolFailure, kind: HandOffKind, choices: list[Choice]
+    host: RunHost, args: dict[str, Any], failure: ToolFailure, choices: list[Choice], policy: HandOffPolicy | None
 ) -> Decision:
+    kind = HandOffKind.UNKNOWN if failure.is_unknown else HandOffKind.TOOL_FAILED
     about = {"tool": failure.tool, "args": args, "effect_key": failure.effect_key}
-    return await host.ask(failure.message, choices=choices, subject=failure.tool, kind=kind, about=about)
+    return await host.ask(failure.message, choices=choices, subject=failure.tool, kind=kind, about=about, policy=policy)
 
 
 def _key_in(details: Any) -> str | None:

@@ -6,8 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from temporalio import workflow
 
-from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind
+from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind, Speech
 from outlive.contracts.events import EventKind
+from outlive.contracts.hand_offs import HandOffPolicy
+from outlive.workflows.waiting import Check
 
 
 @runtime_checkable
@@ -38,9 +40,30 @@ class RunHost(Protocol):
         subject: str,
         kind: HandOffKind,
         about: dict[str, Any] | None = None,
+        policy: HandOffPolicy | None = None,
+        check: Check | None = None,
     ) -> Decision:
         """Park until a person has decided."""
         ...
+
+    async def speech(self) -> Speech | None:
+        """Wait while a person speaks in the agent's place; return what they say, None once the agent may speak."""
+        ...
+
+
+class TurnSpoken(Exception):
+    """A person has spoken in the agent's place, in the middle of its turn, which ends with that.
+
+    Attributes:
+        messages: The conversation up to there.
+        usage: What the turns so far came to, as JSON.
+    """
+
+    def __init__(self, speech: Speech, *, messages: list[Any], usage: dict[str, Any]) -> None:
+        super().__init__(f"{speech.by} has spoken")
+        self.speech = speech
+        self.messages = messages
+        self.usage = usage
 
 
 @dataclass(kw_only=True)

@@ -1,17 +1,19 @@
 """An agent as the agent workflow sees it: a turn goes in, its result comes out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import AgentRunError, UserError
-from pydantic_ai.messages import UserContent
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserContent, UserPromptPart
+from temporalio import workflow
 
 from outlive.agents.durable import durable_of
-from outlive.agents.host import TurnScope, turn_scope
+from outlive.agents.host import TurnScope, TurnSpoken, turn_scope
 from outlive.agents.outputs import as_messages, output_adapter, output_as_json, usage_as_json, usage_from_json
-from outlive.contracts.agents import Turn, TurnResult
+from outlive.contracts.agents import Speech, Turn, TurnResult
 from outlive.errors import AppError
 
 FAILURES: tuple[type[Exception], ...] = (AgentRunError, UserError, PydanticUserError)
@@ -50,6 +52,8 @@ class Served:
                 usage=usage_from_json(turn.usage),
                 usage_limits=self._usage_limits,
             )
+        except TurnSpoken as spoken:
+            return _spoken(spoken.messages, spoken.speech, spoken.usage)
         finally:
             turn_scope.reset(token)
         return TurnResult(
@@ -57,3 +61,16 @@ class Served:
             messages=result.all_messages(),
             usage=usage_as_json(result.usage),
         )
+
+    def speak(self, turn: Turn, speech: Speech) -> TurnResult:
+        """Let a person's words be what a turn ends with. To be called in workflow code."""
+        messages = as_messages(turn.messages)
+        if turn.content is not None:
+            content = _CONTENT.validate_python(turn.content)
+            messages.append(ModelRequest(parts=[UserPromptPart(content, timestamp=workflow.now())]))
+        return _spoken(messages, speech, usage_as_json(usage_from_json(turn.usage)))
+
+
+def _spoken(messages: Sequence[Any], speech: Speech, usage: dict[str, Any]) -> TurnResult:
+    response = ModelResponse(parts=[TextPart(speech.text)], model_name=f"person:{speech.by}", timestamp=workflow.now())
+    return TurnResult(output=speech.text, messages=[*messages, response], usage=usage, by=speech.by)

@@ -202,7 +202,8 @@ class ChatSession:
         turn = event.data.get("turn", 0)
         if event.kind == EventKind.TURN_STARTED:
             self._due = max(self._due, turn)
-            if turn not in self._turns_typed_here and not (self._is_terminal and self._unsent):
+            is_said = event.data.get("content") is not None  # else a person speaks unasked, in the agent's place
+            if is_said and turn not in self._turns_typed_here and not (self._is_terminal and self._unsent):
                 self._view.say(f"{PROMPT}{in_line(event.data.get('content', ''))}", dim=True)
         elif event.kind == EventKind.TURN_ENDED:
             self._show_answer(event.data, streamed=self._view.last_text if self._is_streaming else None)
@@ -230,6 +231,9 @@ class ChatSession:
             self._view.say(f"The turn failed: {in_line(error.get('message', ''), longest=500)}", fg="red")
             return
         output = data.get("output")
+        if by := data.get("by"):
+            self._view.say(f"{in_line(by)}, in the agent's place:", dim=True)
+            streamed = None
         if output != streamed or not isinstance(output, str):
             text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
             click.echo(shown(text) if self._is_streaming else text)
@@ -250,9 +254,12 @@ class ChatSession:
         if len(through) > LAST_TURNS:
             self._view.say(f"({len(through) - LAST_TURNS} earlier turns: `outlive show {self._view.run}`)", dim=True)
         for event in through[-LAST_TURNS:]:
-            self._view.say(f"{PROMPT}{in_line(event.data.get('content', ''))}", dim=True)
+            if event.data.get("content") is not None:
+                self._view.say(f"{PROMPT}{in_line(event.data['content'])}", dim=True)
             end = ended[event.data.get("turn")].data
             said = end["error"]["message"] if end.get("error") else end.get("output")
+            if by := end.get("by"):
+                self._view.say(f"{in_line(by)}, in the agent's place:", dim=True)
             self._view.say(shown(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)), dim=True)
         if health is not None and health.is_closed:
             raise RunError(f"The conversation {self._view.run!r} is {health.state}. Take another id for a new one.")

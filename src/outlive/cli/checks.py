@@ -245,8 +245,8 @@ async def _handoffs(client: Client) -> Finding:
         count += 1
         if len(named) < MOST_RUNS_NAMED:
             name = run.id.removeprefix(AGENT_WORKFLOW_ID_PREFIX)
-            choices = "|".join(questions[0].choices)
-            named.append(f"{in_line(questions[0].reason)} `outlive decide {name} {choices}`")
+            command = questions[0].command(name, "|".join(questions[0].choices), is_alone=True)
+            named.append(f"{in_line(questions[0].reason)} `{command}`")
     if not count:
         return Finding(name="hand-offs", state=State.GOOD, found="no run waits for a person")
     found = f"{count} run{'s wait' if count > 1 else ' waits'} for a person"

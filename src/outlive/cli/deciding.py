@@ -1,20 +1,18 @@
 """``outlive say``, ``decide`` and ``cancel``: a word to a run that goes on."""
 
 import asyncio
-import contextlib
-import sys
+import getpass
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from outlive.cli.attending import APP_HELP, with_run
+
 if TYPE_CHECKING:
     from outlive.runs import RunHandle
 
-EXIT_INTERRUPTED = 130
 ENDING_SECONDS = 15.0  # that calls in flight may take to be broken off
-APP_HELP = "App to serve, where no worker is up.  [the one served last, or app.py]"
 
 
 @click.command()
@@ -32,7 +30,7 @@ def say(run_id: str, text: str, steer: bool, app: str | None) -> None:
         turn = await patiently(lambda: handle.say(text, steer=steer, message_id=message_id))
         click.echo(f"Said to {handle.agent}/{handle.run_id}: turn {turn}.")
 
-    _with_run(run_id, app, work)
+    with_run(run_id, app, work)
 
 
 @click.command()
@@ -49,10 +47,10 @@ def decide(run_id: str, choice: str, question: str | None, app: str | None) -> N
     async def work(handle: "RunHandle[Any]") -> None:
         from outlive.cli.run_following import patiently
 
-        await patiently(lambda: handle.decide(choice, question_id=question))
+        await patiently(lambda: handle.decide(choice, question_id=question, by=getpass.getuser()))
         click.echo(f"Decided: {choice}. {'It ends.' if choice == 'stop' else 'It goes on.'}")
 
-    _with_run(run_id, app, work)
+    with_run(run_id, app, work)
 
 
 @click.command()
@@ -78,43 +76,4 @@ def cancel(run_id: str, app: str | None) -> None:
             await asyncio.sleep(0.2)
         click.echo("Cancellation is asked for; it ends when a worker has broken off the calls in flight.")
 
-    _with_run(run_id, app, work)
-
-
-Work = Callable[["RunHandle[Any]"], Awaitable[None]]
-
-
-def _with_run(run_id: str, app: str | None, work: Work) -> None:
-    try:
-        asyncio.run(_attended(run_id, app, work))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise SystemExit(EXIT_INTERRUPTED) from None
-
-
-async def _attended(run_id: str, app: str | None, work: Work) -> None:
-    """Do something with a run, and say what keeps it from being done."""
-    from outlive.cli.run_following import STARTING_SECONDS, TROUBLE_SECONDS, telling_troubles
-    from outlive.cli.run_view import RunView
-
-    async with _opened(run_id, app) as (handle, is_ours):
-        view = RunView(
-            run=f"{handle.agent}/{handle.run_id}", lines_to=sys.stderr, text_to=sys.stderr, streams=False, asks=False
-        )
-        async with telling_troubles(handle, view, patience=STARTING_SECONDS if is_ours else TROUBLE_SECONDS):
-            await work(handle)
-        if is_ours:
-            click.echo("It is worked on when `outlive up` or `outlive run` serves it again.", err=True)
-
-
-@contextlib.asynccontextmanager
-async def _opened(run_id: str, app: str | None) -> "AsyncIterator[tuple[RunHandle[Any], bool]]":
-    from outlive.cli.project import running_project
-    from outlive.cli.references import required_app
-    from outlive.cli.run_following import patiently
-    from outlive.client import Client
-    from outlive.settings import Settings
-
-    settings = Settings.load()
-    reference = required_app(app, settings)
-    async with Client(settings) as client, running_project(client, workers=1, app=reference) as project:
-        yield await patiently(lambda: client.run(run_id)), project.is_ours
+    with_run(run_id, app, work)

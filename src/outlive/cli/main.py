@@ -10,12 +10,14 @@ from outlive.errors import OutliveError, UsageError
 
 COMMANDS = {
     "analyze": ("outlive.cli.analyze", "Answer one instruction for every document of a source."),
+    "answer": ("outlive.cli.answering", "Decide what waits for a person: approve, deny, answer."),
     "batch": ("outlive.cli.batch", "Start, follow and change batches, and get their results."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
+    "desk": ("outlive.cli.desk", "List what waits for a person; rules, links, conversations taken over."),
     "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),

@@ -54,12 +54,13 @@ def decision_lines(run: str, questions: Sequence[Question]) -> list[str]:
     """Return the lines that tell what a parked run waits for, and the commands that decide."""
     lines = []
     for question in questions:
-        which = f" --question {question.question_id}" if len(questions) > 1 else ""
+        is_alone = len(questions) == 1
         lines.append(f"The run waits for a person: {in_line(question.reason, longest=1_000)}")
         if question.subject == "model":
             lines.append("  Workers read the keys: after setting one, start what runs them (`outlive up`) again.")
         lines.extend(
-            f"  outlive decide {run} {choice}{which}    {MEANINGS.get(choice, '')}" for choice in question.choices
+            f"  {question.command(run, choice, is_alone=is_alone)}    {MEANINGS.get(choice, '')}"
+            for choice in question.choices
         )
     return [line.rstrip() for line in lines]
 
@@ -68,6 +69,12 @@ MEANINGS = {
     "retry": "tries again, once what was wrong is mended",
     "tell": "tells the model that it failed, which may go another way",
     "stop": "ends the run as failed",
+    "approve": "makes the call; with --args JSON, with other arguments",
+    "deny": "does not; with --note, the model is told why",
+    "answer": "with --value JSON; text alone will do: outlive answer ID TEXT",
+    "done": "it did happen; with --value JSON, its result",
+    "raise": "goes on under a higher cap: --value 2usd",
+    "finish": "comes to an end with what there is",
 }
 """What each decision does."""
 
@@ -255,12 +262,14 @@ class RunView:
                 reason=str(event.data.get("reason", "")),
                 choices=[str(choice) for choice in event.data.get("choices", [])],
                 subject=str(event.data.get("subject", "")),
+                kind=str(event.data.get("kind", "")),
             )
         )
 
     def resumed(self, event: RunEvent) -> None:
         """Show what was decided."""
-        self.say(f"· decided: {in_line(event.data.get('choice', ''))}", fg="cyan")
+        by = event.data.get("by")
+        self.say(f"· decided: {in_line(event.data.get('choice', ''))}{f' by {in_line(by)}' if by else ''}", fg="cyan")
 
     def child_began(self, event: RunEvent) -> None:
         """Show that another run was begun."""

@@ -165,8 +165,8 @@ def _reasons(row: Row, now: datetime) -> list[str]:
         reasons.append(f"See `outlive show {row.shown_id}`.")
     for question in health.questions:
         choices = "|".join(question.choices)
-        several = f" --question {question.question_id}" if len(health.questions) > 1 else ""
-        reasons.append(f"{question.reason} Decide: `outlive decide {row.shown_id} {choices}{several}`.")
+        command = question.command(row.shown_id, choices, is_alone=len(health.questions) == 1)
+        reasons.append(f"{question.reason} Decide: `{command}`.")
     for waiting in health.waiting:
         left = max((waiting.next_at - now).total_seconds(), 0) if waiting.next_at else 0
         when = f"in {duration(left)}" if left else "now"

@@ -54,6 +54,41 @@ class HandOffKind(StrEnum):
     QUESTION = "question"
     BUDGET = "budget"
 
+    @classmethod
+    def of_the_desk(cls) -> "frozenset[HandOffKind]":
+        """Those that take more than a bare choice."""
+        return frozenset({cls.UNKNOWN, cls.APPROVAL, cls.QUESTION, cls.BUDGET})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionTaken:
+    """A decision that a workflow remembers, so that a second one hears of it.
+
+    Attributes:
+        at: Seconds since the epoch, by the workflow's clock.
+        decision_id: What makes sending it twice the same as sending it once.
+    """
+
+    question_id: str
+    choice: str
+    by: str
+    at: float
+    decision_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """What a person says in an agent's place.
+
+    Attributes:
+        by: Who, as they call themselves.
+        speech_id: What makes saying it twice the same as saying it once.
+    """
+
+    text: str
+    by: str
+    speech_id: str = ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentMessage:
@@ -63,11 +98,13 @@ class AgentMessage:
         message_id: Makes saying it twice the same as saying it once.
         content: Text, or a list of Pydantic AI user content as JSON.
         steers: Whether it joins the turn that is being worked on, rather than beginning one of its own.
+        speech: Set where it is no message to the agent, but one of a person in its place.
     """
 
     message_id: str
     content: Any
     steers: bool = False
+    speech: Speech | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +128,10 @@ class AgentInput:
         continued: How often the workflow has continued as new.
         events_per_run: After how many history events a run continues as new.
         wants_messages: Whether the outcome is to hold the conversation; a parent run has no use for its child's.
+        decided: The last decisions that were taken.
+        taken_by: Who has taken the conversation over; empty where the agent speaks itself.
+        speeches: What they have said and no turn has taken up yet.
+        last_by: Who gave the last output in the agent's place, where a person did.
     """
 
     agent: str
@@ -109,6 +150,10 @@ class AgentInput:
     continued: int = 0
     events_per_run: int = 600
     wants_messages: bool = True
+    decided: list[DecisionTaken] = field(default_factory=list)
+    taken_by: str = ""
+    speeches: list[Speech] = field(default_factory=list)
+    last_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +165,14 @@ class AgentOutcome:
         messages: The whole conversation.
         usage: JSON of Pydantic AI's ``RunUsage``, sub-agents included.
         turns: How many turns were worked on.
+        by: Who gave the output in the agent's place, where a person did: it is then text, of whatever type the agent's.
     """
 
     output: Any = None
     messages: list[Any] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     turns: int = 0
+    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +193,16 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class TurnResult:
-    """What came of a turn."""
+    """What came of a turn.
+
+    Attributes:
+        by: The person who spoke in the agent's place, where one did.
+    """
 
     output: Any
     messages: list[Any]
     usage: dict[str, Any]
+    by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +225,21 @@ class Question:
     kind: str = ""
     about: dict[str, Any] = field(default_factory=dict)
 
+    def command(self, run: str, choice: str, *, is_alone: bool) -> str:
+        """Return what to type to choose: ``outlive decide`` knows the run, ``outlive answer`` the question.
+
+        Args:
+            run: The run as commands name it.
+            choice: One of the choices, or several with ``|`` between them.
+            is_alone: Whether the run waits for nothing else.
+        """
+        if (
+            not {*choice.split("|")} <= {Choice.RETRY, Choice.TELL, Choice.STOP}
+            or self.kind in HandOffKind.of_the_desk()
+        ):
+            return f"outlive answer {self.question_id} {choice}"
+        return f"outlive decide {run} {choice}" + ("" if is_alone else f" --question {self.question_id}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -182,12 +249,18 @@ class Decision:
         question_id: Which question; None answers all that are open.
         value: What goes with the choice, JSON: an answer, edited arguments, a result.
         by: Who decided, as they call themselves.
+        note: A word with it: to the model where a call is denied, and for the record.
+        decision_id: What makes sending it twice the same as sending it once.
+        is_forced: Whether it counts also while somebody else has claimed the question.
     """
 
     choice: str
     question_id: str | None = None
     value: Any = None
     by: str = ""
+    note: str = ""
+    decision_id: str = ""
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,11 +271,13 @@ class RunState:
         state: ``working``, ``idle`` (a conversation that waits for a message) or ``parked``.
         turn: Number of the turn that is being worked on, or was last.
         waiting: Messages that wait for a turn of their own.
+        taken_by: Who speaks in the agent's place; empty where it speaks itself.
     """
 
     state: str
     turn: int = 0
     waiting: int = 0
+    taken_by: str = ""
     questions: list[Question] = field(default_factory=list)
 
 
@@ -218,3 +293,22 @@ class RunNote:
     kind: str
     note_id: str
     data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeOver:
+    """A person takes a conversation over, speaks in it, or hands it back.
+
+    Attributes:
+        action: ``take``, ``speak`` or ``return``.
+        by: Who, as they call themselves.
+        text: What is said.
+        speech_id: What makes saying it twice the same as saying it once.
+        is_forced: Whether it is taken from somebody else.
+    """
+
+    action: str
+    by: str
+    text: str = ""
+    speech_id: str = ""
+    is_forced: bool = False

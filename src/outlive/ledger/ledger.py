@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from outlive.errors import BatchError, LedgerError
+from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
 from outlive.ledger.database import open_database
 from outlive.ledger.effects import Effects
+from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.retention import Retention
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
@@ -100,6 +102,16 @@ class Ledger:
     def retention(self) -> Retention:
         """What is kept of runs, and its removal, to be run through `call`."""
         return Retention(self.engine)
+
+    @property
+    def hand_offs(self) -> HandOffBook:
+        """Reads and writes of what waits for people, to be run through `call`."""
+        return HandOffBook(self.engine)
+
+    @property
+    def approval_rules(self) -> ApprovalRules:
+        """Reads and writes of rules that approve calls, to be run through `call`."""
+        return ApprovalRules(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

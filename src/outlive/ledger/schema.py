@@ -166,3 +166,55 @@ namespaces = Table(  # whose runs are recorded here: more than one, and nobody c
 )
 
 Index("effects_by_workflow", effects.c.workflow_id)
+
+hand_offs = Table(  # what waited, or waits, for a person: the list and the record; the workflow takes the decisions
+    "hand_offs",
+    metadata,
+    Column("workflow_id", String(1000), primary_key=True),
+    Column("hand_off_id", String(200), primary_key=True),
+    Column("agent", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),  # one of contracts.agents.HandOffKind
+    Column("subject", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("choices", Text, nullable=False),  # JSON list
+    Column("about", LargeBinary),  # what is needed to decide, as a Temporal payload; large ones by reference
+    Column("state", String(8), nullable=False),  # one of hand_offs.HandOffState
+    Column("opened_at", Float, nullable=False),  # seconds since the epoch
+    Column("reminders", Integer, nullable=False),
+    Column("reminded_at", Float),
+    Column("escalated_to", String(200)),
+    Column("escalated_at", Float),
+    Column("claimed_by", String(200)),
+    Column("claimed_at", Float),
+    Column("choice", String(32)),
+    Column("value", LargeBinary),  # what went with the choice, as a Temporal payload
+    Column("decided_by", String(200)),
+    Column("decided_at", Float),
+    Column("decision_id", String(64)),  # makes sending a decision twice the same as sending it once
+    Column("note", Text),
+    sqlite_with_rowid=False,
+)
+
+Index("hand_offs_by_state", hand_offs.c.state, hand_offs.c.opened_at)
+Index("hand_offs_by_id", hand_offs.c.hand_off_id)
+
+approval_rules = Table(  # "approve this kind from now on"
+    "approval_rules",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("agent", String(200), nullable=False),
+    Column("tool", String(200), nullable=False),
+    Column("conditions", Text, nullable=False),  # JSON list of approval_rules.Condition
+    Column("made_by", String(200), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("revoked_by", String(200)),
+    Column("revoked_at", Float),
+)
+
+used_links = Table(  # one-time links to decisions that were redeemed
+    "used_links",
+    metadata,
+    Column("link_id", String(64), primary_key=True),
+    Column("used_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)

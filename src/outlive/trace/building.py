@@ -12,6 +12,7 @@ from outlive.names import (
     AGENT_WORKFLOW,
     DECIDE_UPDATE,
     NOTE_RUN,
+    RECORD_HAND_OFF,
     SAY_UPDATE,
     SETTLE_EFFECT,
     STATE_MEMO,
@@ -22,7 +23,7 @@ from outlive.trace.drafts import Drafts, moment
 from outlive.trace.model import Call, ChildRun, Failure, HistoryPart, Message, Timer, Value, Wait
 from outlive.trace.values import UnreadableValue, Values
 
-BOOKKEEPING = frozenset({SETTLE_EFFECT})
+BOOKKEEPING = frozenset({RECORD_HAND_OFF, SETTLE_EFFECT})
 """Local activities that only write down what the history tells anyway."""
 
 Handler = Callable[[HistoryEvent], Awaitable[None] | None]
@@ -235,7 +236,8 @@ class TraceBuilder:
         for question_id in [named] if named else list(self._waits):
             if wait_id := self._waits.pop(question_id, None):
                 choice, at = str(decision.get("choice")), moment(event.event_time)
-                self.drafts.change(wait_id, state="done", choice=choice, decided_by=by, ended_at=at)
+                who = str(decision.get("by") or by)
+                self.drafts.change(wait_id, state="done", choice=choice, decided_by=who, ended_at=at)
 
     async def _memo_changed(self, event: HistoryEvent) -> None:
         fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields

@@ -171,17 +171,14 @@ def _trace(workflow_id: str, health: RunHealth, builder: TraceBuilder) -> Trace:
 
 def _questions(health: RunHealth, shown_id: str) -> tuple[TraceQuestion, ...]:
     """Return what is asked, each with the commands that decide it; which question is named where there are several."""
-    several = len(health.questions) > 1
+    is_alone = len(health.questions) == 1
     return tuple(
         TraceQuestion(
             id=question.question_id,
             reason=question.reason,
             choices=tuple(question.choices),
             subject=question.subject,
-            commands=tuple(
-                f"outlive decide {shown_id} {choice}" + (f" --question {question.question_id}" if several else "")
-                for choice in question.choices
-            ),
+            commands=tuple(question.command(shown_id, choice, is_alone=is_alone) for choice in question.choices),
         )
         for question in health.questions
     )

@@ -10,6 +10,7 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from outlive import registry as served
 from outlive.activities.effects import EffectBooks
+from outlive.activities.hand_offs import HandOffBooks
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
@@ -48,10 +49,16 @@ async def serve_agents(
         offered = await stack.enter_async_context(offer(settings, ledger, around.streams))
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
+        books = HandOffBooks(registry, ledger, around.streams)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
-            activities=[notes.note_run, EffectBooks(ledger).settle_effect],
+            activities=[
+                notes.note_run,
+                EffectBooks(ledger).settle_effect,
+                books.record_hand_off,
+                books.tell_hand_off,
+            ],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
             agents={agent.name or "": _tools(agent) for agent in agents},

@@ -25,6 +25,7 @@ from outlive.models.calls import Models
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.parts import NO_AGENTS
+from outlive.worker.people import serve_hand_offs
 from outlive.workflows.batch import BatchWorkflow
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
             agents = await stack.enter_async_context(
                 serve_agents(app.registry, ledger=ledger, settings=settings, holdings=holdings)
             )
+        elif app.registry.workflows:
+            agents = await stack.enter_async_context(serve_hand_offs(app.registry, ledger=ledger, settings=settings))
         worker = Worker(
             client,
             task_queue=settings.task_queue,

@@ -5,7 +5,7 @@ activities. What its hooks need of the workflow they find in `workflow.instance(
 """
 
 import asyncio
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from temporalio import workflow
@@ -18,24 +18,27 @@ from outlive.contracts.agents import (
     Choice,
     Decision,
     HandOffKind,
-    Question,
     RunNote,
     RunState,
+    Speech,
     Turn,
     TurnResult,
 )
 from outlive.contracts.events import EventKind
+from outlive.contracts.hand_offs import HandOffPolicy
 from outlive.names import (
     AGENT_WORKFLOW,
     BEGAN_MEMO,
     CLOSE_SIGNAL,
-    DECIDE_UPDATE,
     REQUEST_MEMO,
     RUN_STATE_QUERY,
     SAY_UPDATE,
     STATE_MEMO,
 )
 from outlive.workflows import calls, policies
+from outlive.workflows.handoff import HandOffs
+from outlive.workflows.takeover import TakenOver
+from outlive.workflows.waiting import Check
 
 with workflow.unsafe.imports_passed_through():
     from outlive import registry
@@ -59,9 +62,14 @@ class AgentWorkflow:
         self._is_closing = run.is_closing
         self._is_working = run.is_mid_turn
         self._last_output = run.last_output
-        self._questions: dict[str, Question] = {}
-        self._decisions: dict[str, Decision] = {}
-        self._asked = 0
+        self._last_by = run.last_by
+        self._hand_offs = HandOffs(agent=run.agent, decided=run.decided, turn=lambda: self._turn, show=self._tell_state)
+        self._taken = TakenOver(
+            by=run.taken_by,
+            speeches=run.speeches,
+            is_conversation=run.is_conversation,
+            on_change=self._take_up_speech,
+        )
 
     @workflow.run
     async def run(self, run: AgentInput) -> AgentOutcome:
@@ -73,8 +81,10 @@ class AgentWorkflow:
             messages=self._messages if run.wants_messages else [],
             usage=self._usage,
             turns=self._turn,
+            by=self._last_by,
         )
         await self.note(EventKind.RUN_ENDED, output=self._last_output, usage=self._usage)
+        await self._hand_offs.finish()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return outcome
 
@@ -99,29 +109,6 @@ class AgentWorkflow:
         if self._is_closing or not (self._run.is_conversation or self._is_working):
             raise ApplicationError("The run takes no further message: it is ending.", type="RunEnding")
 
-    @workflow.update(name=DECIDE_UPDATE)
-    def decide(self, decision: Decision) -> int:
-        """Answer one open question, or all of them; return how many were."""
-        answered = [decision.question_id] if decision.question_id else list(self._questions)
-        for question_id in answered:
-            del self._questions[question_id]
-            self._decisions[question_id] = decision
-        return len(answered)
-
-    @decide.validator
-    def _check_decision(self, decision: Decision) -> None:
-        if decision.question_id is not None and decision.question_id not in self._questions:
-            raise ApplicationError(f"No question {decision.question_id!r} is open.", type="QuestionUnknown")
-        concerned = [self._questions[decision.question_id]] if decision.question_id else [*self._questions.values()]
-        if not concerned:
-            raise ApplicationError("No question is open.", type="QuestionUnknown")
-        for question in concerned:
-            if decision.choice not in question.choices:
-                valid = ", ".join(question.choices)
-                raise ApplicationError(
-                    f"{decision.choice!r} is no choice here. Choices: {valid}.", type="ChoiceUnknown"
-                )
-
     @workflow.signal(name=CLOSE_SIGNAL)
     def close(self) -> None:
         """End the conversation once everything said is answered."""
@@ -130,8 +117,14 @@ class AgentWorkflow:
     @workflow.query(name=RUN_STATE_QUERY)
     def run_state(self) -> RunState:
         """Return where the run stands."""
-        state = "parked" if self._questions else "working" if self._is_working else "idle"
-        return RunState(state=state, turn=self._turn, waiting=len(self._inbox), questions=[*self._questions.values()])
+        questions = self._hand_offs.waiting
+        return RunState(
+            state="parked" if questions else "working" if self._is_working else "idle",
+            turn=self._turn,
+            waiting=len(self._inbox),
+            taken_by=self._taken.by,
+            questions=questions,
+        )
 
     # What the agent's hooks call while they run in this workflow.
 
@@ -151,6 +144,7 @@ class AgentWorkflow:
 
     async def continue_as_new(self, *, messages: list[Any], usage: dict[str, Any] | None) -> None:
         """Go on in a new run of this workflow, from these messages. Never returns."""
+        await self._hand_offs.finish()
         await workflow.wait_condition(workflow.all_handlers_finished)
         known = dict(list(self._known.items())[-REMEMBERED_MESSAGES:])
         workflow.continue_as_new(
@@ -166,6 +160,10 @@ class AgentWorkflow:
                 is_closing=self._is_closing,
                 last_output=self._last_output,
                 continued=self._run.continued + 1,
+                decided=self._hand_offs.decided,
+                taken_by=self._taken.by,
+                speeches=self._taken.speeches,
+                last_by=self._last_by,
             ),
             memo={
                 REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None),
@@ -173,6 +171,10 @@ class AgentWorkflow:
                 BEGAN_MEMO: workflow.memo_value(BEGAN_MEMO, default=workflow.info().workflow_start_time.isoformat()),
             },
         )
+
+    async def speech(self) -> Speech | None:
+        """Wait while a person speaks in the agent's place; return what they say, None once the agent may speak."""
+        return await self._taken.speech()
 
     async def ask(
         self,
@@ -182,31 +184,28 @@ class AgentWorkflow:
         subject: str,
         kind: HandOffKind,
         about: dict[str, Any] | None = None,
+        policy: HandOffPolicy | None = None,
+        check: Check | None = None,
     ) -> Decision:
         """Park until a person has decided; costs nothing while it waits.
+
+        Args:
+            policy: When to remind, escalate and expire.
+            check: Looks at a decision before it is taken, and returns what is wrong with it.
 
         Raises:
             ApplicationError: Where the choice is to stop.
         """
-        self._asked += 1
-        question = Question(
-            question_id=f"{workflow.info().run_id[:8]}-{self._asked}",
-            reason=reason,
-            choices=[*choices],
+        decision = await self._hand_offs.ask(
+            reason,
+            choices=choices,
             subject=subject,
             kind=kind,
-            about=about or {},
+            about=about,
+            policy=policy,
+            check=check,
+            note=self.note,
         )
-        self._questions[question.question_id] = question
-        self._tell_state()
-        await self.note(EventKind.WAITING, question.question_id, **asdict(question))
-        await workflow.wait_condition(
-            lambda: question.question_id in self._decisions, timeout_summary=f"decision about {subject}"
-        )
-        decision = self._decisions.pop(question.question_id)
-        self._tell_state()
-        told = {"question_id": question.question_id, "choice": decision.choice, "by": decision.by}
-        await self.note(EventKind.RESUMED, question.question_id, **told)
         if decision.choice == Choice.STOP:
             raise ApplicationError(f"Stopped by decision. It waited because: {reason}", type="RunStopped")
         return decision
@@ -229,12 +228,13 @@ class AgentWorkflow:
         return True
 
     async def _work_turn(self, run: AgentInput) -> None:
-        content = None
+        content, speech = None, None
         if not run.is_mid_turn or self._turn > run.turn:
-            content = self._inbox.pop(0).content
+            message = self._inbox.pop(0)
+            content, speech = message.content, message.speech
             await self.note(EventKind.TURN_STARTED, content=content)
         try:
-            result = await self._answered(content)
+            result = await self._answered(content, speech)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -242,12 +242,16 @@ class AgentWorkflow:
             if not run.is_conversation or not _fails_a_turn(error):
                 raise
         else:
-            self._messages, self._usage, self._last_output = result.messages, result.usage, result.output
-            await self.note(EventKind.TURN_ENDED, output=result.output, usage=result.usage)
+            self._messages, self._usage = result.messages, result.usage
+            self._last_output, self._last_by = result.output, result.by
+            spoken = {"by": result.by} if result.by else {}
+            await self.note(EventKind.TURN_ENDED, output=result.output, usage=result.usage, **spoken)
         self._is_working = False
+        if self._taken.speeches:
+            self._take_up_speech()
 
-    async def _answered(self, content: Any) -> TurnResult:
-        """Run the agent until its turn is through, also with what was said too late to steer it."""
+    async def _answered(self, content: Any, speech: Speech | None) -> TurnResult:
+        """Run the agent until its turn is through, also with what was said too late to steer it; or let a person."""
         agent = registry.served_agent(self._run.agent)
         turn = Turn(
             content=content,
@@ -256,22 +260,28 @@ class AgentWorkflow:
             deps=self._run.deps,
             model=self._run.model,
         )
+        if speech := speech or await self.speech():
+            return agent.speak(turn, speech)
         result = await agent.run_turn(turn)
         while late := self.take_steering():
             turn = replace(turn, content="\n\n".join(str(message.content) for message in late))
             result = await agent.run_turn(replace(turn, messages=result.messages, usage=result.usage))
         return result
 
+    def _take_up_speech(self) -> None:
+        """Give what a person has said a turn of its own, where no turn waits for it."""
+        if self._taken.speeches and not self._is_working and not self._inbox:
+            speech = self._taken.speeches.pop(0)
+            self._inbox.append(AgentMessage(message_id=speech.speech_id, content=None, speech=speech))
+        self._tell_state()
+
     def _state_memo(self) -> dict[str, Any]:
-        return {
-            "state": "parked" if self._questions else "",
-            "questions": [asdict(q) for q in self._questions.values()],
-        }
+        return self._hand_offs.state_memo() | {"taken_by": self._taken.by}
 
     def _tell_state(self) -> None:
         """Show where the run stands to those who look without asking a worker."""
         workflow.upsert_memo({STATE_MEMO: self._state_memo()})
-        workflow.set_current_details("\n".join(question.reason for question in self._questions.values()))
+        workflow.set_current_details("\n".join(question.reason for question in self._hand_offs.waiting))
 
 
 def _described(error: Exception) -> dict[str, str]:

@@ -7,7 +7,16 @@ from temporalio import workflow
 from outlive.contracts.agents import RunNote
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
 from outlive.contracts.effects import SettleEffect
-from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, SETTLE_EFFECT, WORK_WINDOW
+from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport
+from outlive.names import (
+    COUNT_MISSING,
+    MARK_BATCH,
+    NOTE_RUN,
+    RECORD_HAND_OFF,
+    SETTLE_EFFECT,
+    TELL_HAND_OFF,
+    WORK_WINDOW,
+)
 from outlive.workflows import policies
 
 
@@ -71,4 +80,29 @@ async def settle_effect(settle: SettleEffect) -> None:
         start_to_close_timeout=policies.LEDGER_TIMEOUT,
         retry_policy=policies.LEDGER_RETRIES,
         summary=f"{settle.verdict}: {settle.effect_key[:8]}",
+    )
+
+
+async def record_hand_off(report: HandOffReport) -> HandOffOpening:
+    """Write down what has happened to a hand-off; of one that opens, return what was found: a local activity."""
+    opening: HandOffOpening = await workflow.execute_local_activity(
+        RECORD_HAND_OFF,
+        report,
+        result_type=HandOffOpening,
+        start_to_close_timeout=policies.RECORD_TIMEOUT,
+        retry_policy=policies.RECORD_RETRIES,
+        summary=f"hand-off {report.question.question_id}: {report.occasion}",
+    )
+    return opening
+
+
+def tell_hand_off(news: HandOffNews) -> "workflow.ActivityHandle[None]":
+    """Begin to tell the app of a hand-off, by its own function."""
+    return workflow.start_activity(
+        TELL_HAND_OFF,
+        news,
+        start_to_close_timeout=policies.TELL_TIMEOUT,
+        schedule_to_close_timeout=policies.TELL_LASTS,
+        retry_policy=policies.TELL_RETRIES,
+        summary=f"tell of {news.hand_off_id}: {news.occasion}",
     )

@@ -35,3 +35,15 @@ AGENT_BYTES_PER_RUN = 2_000_000  # of history, which holds no message above some
 
 NOTE_TIMEOUT = timedelta(seconds=5)
 NOTE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))
+
+RECORD_TIMEOUT = timedelta(seconds=10)  # the ledger's own wait for another writer is part of it
+RECORD_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+
+CLAIM_LASTS = timedelta(minutes=30)  # whoever claimed a hand-off and went home does not keep it from the others
+MOST_EVENTS_FOR_REMINDERS = 20_000  # what is left is for the run itself
+DECISIONS_REMEMBERED = 50  # older ones are in the ledger
+
+TELL_TIMEOUT = timedelta(minutes=1)  # for one attempt of the app's own function
+TELL_LASTS = timedelta(hours=6)  # a mail server that is down for longer is told of nothing that is still news
+TELL_RETRIES = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5))
+TELL_AT_THE_END = timedelta(minutes=1)  # that a run which could end waits for what is still to be told

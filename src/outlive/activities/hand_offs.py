@@ -1,0 +1,115 @@
+"""The activities of hand-offs: written into ledger and event log, told to the app."""
+
+from dataclasses import asdict
+from typing import Any
+
+from temporalio import activity
+
+from outlive.contracts.agents import Choice, Decision, HandOffKind
+from outlive.contracts.events import EventKind, NewEvent
+from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport, Occasion
+from outlive.ledger.hand_offs import HandOffRecord, HandOffState
+from outlive.ledger.ledger import Ledger
+from outlive.names import RECORD_HAND_OFF, TELL_HAND_OFF
+from outlive.registry import Registry
+from outlive.streams.writing import StreamWriter
+
+
+class HandOffBooks:
+    """Writes hand-offs down, looks for rules that cover them, and tells the app of them."""
+
+    def __init__(self, registry: Registry, ledger: Ledger, streams: StreamWriter) -> None:
+        self._registry = registry
+        self._ledger = ledger
+        self._streams = streams
+
+    @activity.defn(name=RECORD_HAND_OFF)
+    async def record_hand_off(self, report: HandOffReport) -> HandOffOpening:
+        """Write down what has happened to a hand-off; the same report again changes nothing."""
+        workflow_id, question_id = activity.info().workflow_id or "", report.question.question_id
+        book = self._ledger.hand_offs
+        match report.occasion:
+            case Occasion.OPENED:
+                return await self._open(report)
+            case Occasion.REMINDER:
+                await self._ledger.call(book.remind, workflow_id, question_id, at=report.at)
+            case Occasion.ESCALATED:
+                await self._ledger.call(book.escalate, workflow_id, question_id, to=report.by, at=report.at)
+            case Occasion.CLAIMED:
+                await self._ledger.call(book.claim, workflow_id, question_id, by=report.by or None, at=report.at)
+            case _:
+                assert report.decision is not None
+                await self._close(report, report.decision)
+        return HandOffOpening()
+
+    @activity.defn(name=TELL_HAND_OFF)
+    async def tell_hand_off(self, news: HandOffNews) -> None:
+        """Call the app's own function."""
+        if self._registry.on_hand_off is not None:
+            await self._registry.on_hand_off(news)
+
+    async def _open(self, report: HandOffReport) -> HandOffOpening:
+        question = report.question
+        record = HandOffRecord(
+            workflow_id=activity.info().workflow_id or "",
+            hand_off_id=question.question_id,
+            agent=report.agent,
+            kind=question.kind,
+            subject=question.subject,
+            reason=question.reason,
+            choices=question.choices,
+            about=await _payload(question.about),
+            state=HandOffState.OPEN,
+            opened_at=report.at,
+        )
+        await self._ledger.call(self._ledger.hand_offs.open, record)
+        await self._tell_readers(EventKind.WAITING, report, asdict(question))
+        decision = await self._by_rule(report)
+        if decision is not None:
+            await self._close(report, decision)
+        return HandOffOpening(decision=decision, policy=report.policy, is_told=self._registry.on_hand_off is not None)
+
+    async def _by_rule(self, report: HandOffReport) -> Decision | None:
+        question = report.question
+        args = question.about.get("args")
+        if question.kind != HandOffKind.APPROVAL or not isinstance(args, dict):
+            return None
+        rules = self._ledger.approval_rules
+        rule = await self._ledger.call(rules.covering, report.agent, question.subject, args)
+        if rule is None:
+            return None
+        return Decision(choice=Choice.APPROVE, question_id=question.question_id, by=rule.name)
+
+    async def _close(self, report: HandOffReport, decision: Decision) -> None:
+        record = HandOffRecord(
+            workflow_id=activity.info().workflow_id or "",
+            hand_off_id=report.question.question_id,
+            agent=report.agent,
+            kind=report.question.kind,
+            subject=report.question.subject,
+            reason=report.question.reason,
+            choices=report.question.choices,
+            opened_at=report.at,
+            state=HandOffState.EXPIRED if report.occasion == Occasion.EXPIRED else HandOffState.DECIDED,
+            choice=decision.choice,
+            value=None if decision.value is None else await _payload(decision.value),
+            decided_by=decision.by,
+            decided_at=report.at,
+            decision_id=decision.decision_id,
+            note=decision.note,
+        )
+        await self._ledger.call(self._ledger.hand_offs.close, record)
+        told = {"question_id": record.hand_off_id, "choice": decision.choice, "by": decision.by}
+        await self._tell_readers(EventKind.RESUMED, report, told)
+
+    async def _tell_readers(self, kind: EventKind, report: HandOffReport, data: dict[str, Any]) -> None:
+        stream = activity.info().workflow_id or ""
+        note_id = f"{report.question.question_id}-{kind}"
+        self._streams.append(NewEvent(stream=stream, kind=kind, note_id=note_id, data={"turn": report.turn, **data}))
+        await self._streams.flush()
+
+
+async def _payload(value: Any) -> bytes:
+    """Return a value as the ledger keeps it: what is large lies in the payload store."""
+    (payload,) = await activity.client().data_converter.encode([value])
+    return payload.SerializeToString()
