@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from outlive.app import App as App
     from outlive.client import BatchRequest as BatchRequest
     from outlive.client import Client as Client
+    from outlive.contracts.budgets import Budget as Budget
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
     from outlive.effects.current import idempotency_key as idempotency_key
@@ -40,6 +41,7 @@ _HOMES = {
     "BatchHandle": "outlive.handles",
     "BatchRequest": "outlive.client",
     "BatchStatus": "outlive.handles",
+    "Budget": "outlive.contracts.budgets",
     "Client": "outlive.client",
     "Compaction": "outlive.agents.compaction",
     "Conversation": "outlive.runs",
@@ -69,6 +71,7 @@ __all__ = [
     "BatchHandle",
     "BatchRequest",
     "BatchStatus",
+    "Budget",
     "Client",
     "Compaction",
     "Conversation",

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from outlive.app import App
 from outlive.contracts.agents import AgentInput, AgentMessage
 from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.contracts.budgets import Budget
 from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
 from outlive.engine.connection import connect, has_moved
@@ -209,6 +210,8 @@ class Client:
         deps: Any = None,
         model: str | None = None,
         messages: Sequence[Any] = (),
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> RunHandle[Any]:
         """Start a run of an agent, or return the one that the same id stands for. Returns at once.
 
@@ -219,18 +222,27 @@ class Client:
             deps: Dependencies of the agent's ``deps_type``.
             model: Model name in place of the agent's own.
             messages: A conversation to go on from: ``RunResult.messages`` of an earlier run.
+            budget: The most that the run may spend, in place of the agent's own.
+            tenant: On whose behalf it spends: the budget of ``tenant/NAME`` pays as well.
 
         Raises:
             AppError: If the app has no such agent.
             RunError: If the id stands for another request.
             EngineUnavailable: If no engine answers.
         """
+        from outlive.agents.durable import payers_of_run
+
         message = AgentMessage(message_id="start", content=_as_json(prompt))
         name, declared = self._agent(agent)
-        request = AgentInput(
-            agent=name, model=model, deps=self._deps(declared, deps), inbox=[message], messages=list(messages)
-        )
         workflow_id = agent_workflow_id(name, run_id or _made_up_id())
+        request = AgentInput(
+            agent=name,
+            model=model,
+            deps=self._deps(declared, deps),
+            inbox=[message],
+            messages=list(messages),
+            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+        )
         await self._start(workflow_id, request, summary=str(prompt)[:180])
         return RunHandle(self, workflow_id, _outputs(declared))
 
@@ -241,6 +253,8 @@ class Client:
         conversation_id: str | None = None,
         deps: Any = None,
         model: str | None = None,
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> Conversation[Any]:
         """Open a conversation with an agent, or return the one that the id stands for.
 
@@ -249,9 +263,17 @@ class Client:
             RunError: If the id stands for a run that is no conversation.
             EngineUnavailable: If no engine answers.
         """
+        from outlive.agents.durable import payers_of_run
+
         name, declared = self._agent(agent)
-        request = AgentInput(agent=name, model=model, deps=self._deps(declared, deps), is_conversation=True)
         workflow_id = agent_workflow_id(name, conversation_id or _made_up_id())
+        request = AgentInput(
+            agent=name,
+            model=model,
+            deps=self._deps(declared, deps),
+            is_conversation=True,
+            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+        )
         await self._start(workflow_id, request, summary="conversation")
         return Conversation(self, workflow_id, _outputs(declared))
 

@@ -1,6 +1,6 @@
 """`Durable`: the one capability that makes a Pydantic AI agent outlive its process."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -36,6 +36,7 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
+from outlive.agents.exhausted import decide, last_call, refusal
 from outlive.agents.failures import ToolFailure, gives_up
 from outlive.agents.host import run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
@@ -43,6 +44,7 @@ from outlive.agents.options import activity_config, merged_metadata
 from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
 from outlive.contracts.agents import Choice, HandOffKind
+from outlive.contracts.budgets import Budget, BudgetScope, tenant_key
 from outlive.effects.continuing import continued_effect
 from outlive.errors import AgentUndurable, ModelUnusable
 from outlive.workflows import policies
@@ -102,6 +104,8 @@ class Durable(TemporalDurability[Any]):
         usage_limits: UsageLimits | None = None,
         heartbeat_timeout: timedelta = policies.AGENT_CALL_HEARTBEAT_TIMEOUT,
         on_halt: str = "park",
+        budget: Budget | None = None,
+        cheaper_models: Sequence[str] = (),
     ) -> None:
         """Say how the agent is to be made durable; nothing is bound yet.
 
@@ -111,6 +115,8 @@ class Durable(TemporalDurability[Any]):
             heartbeat_timeout: Silence after which a worker that makes a call is taken for dead.
             on_halt: What a model does to a run whose every call would fail (key refused, quota used up): ``park``
                 lets it wait until a person has mended it, ``fail`` fails the run.
+            budget: The most that each run, or conversation, may spend; sub-agents' calls count as its own.
+            cheaper_models: Names of models that a person is offered where the budget does not pay for another call.
         """
         super().__init__(
             models=models,
@@ -123,6 +129,8 @@ class Durable(TemporalDurability[Any]):
         )
         self.usage_limits = usage_limits or UsageLimits(request_limit=None)
         self.on_halt = on_halt
+        self.budget = budget
+        self.cheaper_models = tuple(cheaper_models)
 
     def get_model(self) -> str | None:
         """Stand in for an agent that has no model of its own: the settings of the worker decide."""
@@ -132,18 +140,14 @@ class Durable(TemporalDurability[Any]):
         """Return the model of a name over the worker's shared connections, its own retries off."""
         if (registered := await super().resolve_model_id(ctx, model_id=model_id)) is not None:
             return registered
+        if workflow.in_workflow():
+            return model_in_workflow(model_id)
         offered = services()
-        if not workflow.in_workflow():
-            return None if offered is None else offered.model(model_id)
-        try:
-            with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
-                return StandIn(model_id) if offered is None else offered.model(model_id)
-        except ModelUnusable:
-            return StandIn(model_id)  # the call itself, in its activity, says what is missing
+        return None if offered is None else offered.model(model_id)
 
     def get_wrapper_model(self, model: Model[Any]) -> Model[Any] | None:
         """Make calls under their keys, within their time, and tell their tokens."""
-        return ServingModel(model)
+        return ServingModel(model, cheaper=self.cheaper_models)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any] | None:
         """Take up the options of tools before they become activities."""
@@ -161,7 +165,18 @@ class Durable(TemporalDurability[Any]):
                 ctx.enqueue(str(message.content))
             if host.wants_to_continue_as_new() and not ctx.pending_messages:
                 await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+        if host is not None and (name := host.money.chosen_model()) is not None:
+            request_context.model = model_in_workflow(name)
         return await super().before_model_request(ctx, request_context)
+
+    async def prepare_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Let a run come to an end where somebody has decided so."""
+        host = run_host()
+        if host is not None and host.money.last_call_by():
+            request_context = last_call(request_context)
+        return await super().prepare_model_request(ctx, request_context)
 
     async def on_model_request_error(
         self,
@@ -172,6 +187,8 @@ class Durable(TemporalDurability[Any]):
     ) -> ModelResponse:
         """Park where every further call would fail the same way, and go on once that is mended."""
         host, reason = run_host(), _halt(error)
+        if host is not None and (refused := refusal(error)) is not None:
+            raise RetryModelRequest(await decide(host, refused))
         if host is None or reason is None or self.on_halt == "fail":
             raise error
         await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model", kind=HandOffKind.HALTED)
@@ -218,10 +235,30 @@ class Durable(TemporalDurability[Any]):
         return await _runners[self.name](ctx)
 
 
+def model_in_workflow(name: str) -> Model[Any]:
+    """Return the model of a name as workflow code has it: it is called in activities alone."""
+    offered = services()
+    try:
+        with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
+            return StandIn(name) if offered is None else offered.model(name)
+    except ModelUnusable:
+        return StandIn(name)  # the call itself, in its activity, says what is missing
+
+
 def durable_of(agent: Agent[Any, Any]) -> Durable | None:
     """Return the capability of an agent that has it."""
     found = TemporalDurability.from_agent(agent)
     return found if isinstance(found, Durable) else None
+
+
+def payers_of_run(
+    agent: Agent[Any, Any], workflow_id: str, budget: Budget | None, tenant: str | None
+) -> list[BudgetScope]:
+    """Return what pays for a run besides the app's budget: its own, else its agent's, and its tenant's."""
+    durable = durable_of(agent)
+    own = budget or (durable.budget if durable else None)
+    scopes = [own.scope(workflow_id)] if own else []
+    return [*scopes, BudgetScope(key=tenant_key(tenant))] if tenant else scopes
 
 
 def _take_up_decorators(toolset: AbstractToolset[Any]) -> None:

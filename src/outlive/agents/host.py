@@ -8,11 +8,14 @@ from temporalio import workflow
 
 from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind
 from outlive.contracts.events import EventKind
+from outlive.workflows.money import RunMoney
 
 
 @runtime_checkable
 class RunHost(Protocol):
     """The agent workflow, for the hooks of the agent that it runs."""
+
+    money: RunMoney
 
     def take_steering(self) -> list[AgentMessage]:
         """Return what was said to steer the turn since the last call."""

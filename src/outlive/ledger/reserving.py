@@ -62,11 +62,13 @@ class Hold:
         output_tokens: The most that the call may give.
         is_lowered: Whether that is less than it was wanted to be free to give.
         budgets: Keys of the budgets that pay; none where there is no budget, and so no reservation.
+        limits_output: Whether one of them limits dollars or tokens, so that the call must be told how much it may give.
     """
 
     hold_id: str
     output_tokens: int
     is_lowered: bool = False
+    limits_output: bool = False
     budgets: Sequence[str] = ()
     amounts: Mapping[str, int] = field(default_factory=lambda: NOTHING)
 
@@ -149,6 +151,7 @@ def _hold(need: Need, output_tokens: int, rows: Sequence[RowMapping]) -> Hold:
         hold_id=need.hold_id,
         output_tokens=output_tokens,
         is_lowered=output_tokens < need.output_tokens,
+        limits_output=any(row["usd_nanos"] is not None or row["tokens"] is not None for row in rows),
         budgets=tuple(row["key"] for row in rows),
         amounts=need.amounts(output_tokens),
     )

@@ -9,6 +9,7 @@ from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from outlive import registry as served
+from outlive.activities.budgets import BudgetBooks
 from outlive.activities.effects import EffectBooks
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
@@ -17,6 +18,8 @@ from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
+from outlive.models.prices import Prices
+from outlive.money.purse import Purse
 from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
@@ -30,7 +33,13 @@ from outlive.workflows.agent import AgentWorkflow
 
 @asynccontextmanager
 async def serve_agents(
-    registry: Registry, *, ledger: Ledger, settings: Settings, holdings: Holdings
+    registry: Registry,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    holdings: Holdings,
+    purse: Purse,
+    prices: Prices,
 ) -> AsyncIterator[WorkerParts]:
     """Prepare to serve an app's agents, for as long as the block runs."""
     agents = list(registry.agents.values())
@@ -45,13 +54,15 @@ async def serve_agents(
             holdings=holdings,
             leases=await stack.enter_async_context(Leases(ledger)),
         )
-        offered = await stack.enter_async_context(offer(settings, ledger, around.streams))
+        offered = await stack.enter_async_context(
+            offer(settings, ledger, around.streams, purse=purse, prices=prices)
+        )
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             workflows=[AgentWorkflow],
-            activities=[notes.note_run, EffectBooks(ledger).settle_effect],
+            activities=[notes.note_run, EffectBooks(ledger).settle_effect, BudgetBooks(ledger).raise_budget],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
             agents={agent.name or "": _tools(agent) for agent in agents},

@@ -24,10 +24,12 @@ from outlive.contracts.agents import (
     Turn,
     TurnResult,
 )
+from outlive.contracts.budgets import BudgetNews
 from outlive.contracts.events import EventKind
 from outlive.names import (
     AGENT_WORKFLOW,
     BEGAN_MEMO,
+    BUDGET_SIGNAL,
     CLOSE_SIGNAL,
     DECIDE_UPDATE,
     REQUEST_MEMO,
@@ -36,6 +38,7 @@ from outlive.names import (
     STATE_MEMO,
 )
 from outlive.workflows import calls, policies
+from outlive.workflows.money import RunMoney, check_value
 
 with workflow.unsafe.imports_passed_through():
     from outlive import registry
@@ -62,6 +65,7 @@ class AgentWorkflow:
         self._questions: dict[str, Question] = {}
         self._decisions: dict[str, Decision] = {}
         self._asked = 0
+        self.money = RunMoney(run)
 
     @workflow.run
     async def run(self, run: AgentInput) -> AgentOutcome:
@@ -104,9 +108,12 @@ class AgentWorkflow:
         """Answer one open question, or all of them; return how many were."""
         answered = [decision.question_id] if decision.question_id else list(self._questions)
         for question_id in answered:
-            del self._questions[question_id]
-            self._decisions[question_id] = decision
+            self._decide(question_id, decision)
         return len(answered)
+
+    def _decide(self, question_id: str, decision: Decision) -> None:
+        del self._questions[question_id]
+        self._decisions[question_id] = decision
 
     @decide.validator
     def _check_decision(self, decision: Decision) -> None:
@@ -121,11 +128,22 @@ class AgentWorkflow:
                 raise ApplicationError(
                     f"{decision.choice!r} is no choice here. Choices: {valid}.", type="ChoiceUnknown"
                 )
+            if decision.choice in {Choice.RAISE, Choice.MODEL}:
+                check_value(decision)
 
     @workflow.signal(name=CLOSE_SIGNAL)
     def close(self) -> None:
         """End the conversation once everything said is answered."""
         self._is_closing = True
+
+    @workflow.signal(name=BUDGET_SIGNAL)
+    def budget_changed(self, news: BudgetNews) -> None:
+        """Go on where a budget was changed that the run waits for."""
+        self.money.hear(news)
+        for question in list(self._questions.values()):
+            about = question.about
+            if about.get("budget") == news.key and about.get("version", -1) < news.version:
+                self._decide(question.question_id, Decision(choice=Choice.RETRY, by="a change of the budget"))
 
     @workflow.query(name=RUN_STATE_QUERY)
     def run_state(self) -> RunState:
@@ -166,6 +184,7 @@ class AgentWorkflow:
                 is_closing=self._is_closing,
                 last_output=self._last_output,
                 continued=self._run.continued + 1,
+                **self.money.carried(),
             ),
             memo={
                 REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None),
@@ -232,6 +251,7 @@ class AgentWorkflow:
         content = None
         if not run.is_mid_turn or self._turn > run.turn:
             content = self._inbox.pop(0).content
+            self.money.begin_turn()
             await self.note(EventKind.TURN_STARTED, content=content)
         try:
             result = await self._answered(content)
@@ -254,7 +274,7 @@ class AgentWorkflow:
             messages=self._messages,
             usage=self._usage,
             deps=self._run.deps,
-            model=self._run.model,
+            model=self.money.chosen_model() or self._run.model,
         )
         result = await agent.run_turn(turn)
         while late := self.take_steering():

@@ -6,8 +6,9 @@ from temporalio import workflow
 
 from outlive.contracts.agents import RunNote
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
+from outlive.contracts.budgets import BudgetRaise
 from outlive.contracts.effects import SettleEffect
-from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, SETTLE_EFFECT, WORK_WINDOW
+from outlive.names import COUNT_MISSING, MARK_BATCH, NOTE_RUN, RAISE_BUDGET, SETTLE_EFFECT, WORK_WINDOW
 from outlive.workflows import policies
 
 
@@ -71,4 +72,15 @@ async def settle_effect(settle: SettleEffect) -> None:
         start_to_close_timeout=policies.LEDGER_TIMEOUT,
         retry_policy=policies.LEDGER_RETRIES,
         summary=f"{settle.verdict}: {settle.effect_key[:8]}",
+    )
+
+
+async def raise_budget(raised: BudgetRaise) -> None:
+    """Write into the ledger that a person raised a budget: a local activity, one event of history."""
+    await workflow.execute_local_activity(
+        RAISE_BUDGET,
+        raised,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary=f"{raised.key}: {raised.amounts}",
     )

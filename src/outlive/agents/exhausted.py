@@ -1,0 +1,66 @@
+"""What follows when a budget does not pay for a call: a person decides, and the run goes on from there."""
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.messages import InstructionPart
+from pydantic_ai.models import ModelRequestContext
+from pydantic_ai.settings import ModelSettings
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from outlive.agents.host import RunHost
+from outlive.agents.spending import LAST_OUTPUT_TOKENS
+from outlive.contracts.agents import Choice, HandOffKind
+from outlive.names import BUDGET_EXHAUSTED
+
+LAST_WORDS = (
+    "The budget for this work is used up. Do not call any more tools. Give your final answer now, briefly, with what "
+    "you have so far, and say what is missing in it."
+)
+
+
+def refusal(error: Exception) -> ApplicationError | None:
+    """Return why no budget pays for a call; None for another error."""
+    cause = error.cause if isinstance(error, ActivityError) else error
+    return cause if isinstance(cause, ApplicationError) and cause.type == BUDGET_EXHAUSTED else None
+
+
+async def decide(host: RunHost, refused: ApplicationError) -> str | None:
+    """Ask a person, unless the budget was changed meanwhile, and do what they decide.
+
+    Returns:
+        The model to go on with; None goes on with the same.
+    """
+    about: dict[str, Any] = dict(refused.details[0]) if refused.details else {}
+    key, reason = str(about.get("budget", "")), refused.message
+    while host.money.version(key) <= about.get("version", -1):
+        choices = [Choice.RAISE, Choice.FINISH, Choice.MODEL, Choice.RETRY, Choice.STOP]
+        if about.get("models"):
+            choices = [Choice.MODEL, *(choice for choice in choices if choice is not Choice.MODEL)]
+        decision = await host.ask(reason, choices=choices, subject=key, kind=HandOffKind.BUDGET, about=about)
+        if decision.choice == Choice.MODEL:
+            host.money.use_model(str(decision.value))
+            return str(decision.value)
+        if decision.choice == Choice.FINISH:
+            host.money.come_to_an_end(decision.by or "somebody")
+        if decision.choice != Choice.RAISE:
+            return None
+        try:
+            await host.money.raise_budget(key, str(decision.value), decision.by)
+        except ActivityError as error:
+            reason = f"{error.cause} {refused.message}"
+        else:
+            return None
+    return None
+
+
+def last_call(request: ModelRequestContext) -> ModelRequestContext:
+    """Return the request of a run that is to come to an end: no tools, a short answer."""
+    parameters = request.model_request_parameters
+    settings = ModelSettings(**(request.model_settings or {}))
+    settings["max_tokens"] = min(settings.get("max_tokens") or LAST_OUTPUT_TOKENS, LAST_OUTPUT_TOKENS)
+    settings["tool_choice"] = "none"  # output tools remain; the tools stay described, as some providers want them to
+    parts = [*(parameters.instruction_parts or []), InstructionPart(content=LAST_WORDS, dynamic=True)]
+    return replace(
+        request, model_settings=settings, model_request_parameters=replace(parameters, instruction_parts=parts)
+    )
