@@ -140,10 +140,14 @@ class Durable(TemporalDurability[Any]):
         """Return the model of a name over the worker's shared connections, its own retries off."""
         if (registered := await super().resolve_model_id(ctx, model_id=model_id)) is not None:
             return registered
-        if workflow.in_workflow():
-            return model_in_workflow(model_id)
         offered = services()
-        return None if offered is None else offered.model(model_id)
+        if not workflow.in_workflow():
+            return None if offered is None else offered.model(model_id)
+        try:
+            with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
+                return StandIn(model_id) if offered is None else offered.model(model_id)
+        except ModelUnusable:
+            return StandIn(model_id)  # the call itself, in its activity, says what is missing
 
     def get_wrapper_model(self, model: Model[Any]) -> Model[Any] | None:
         """Make calls under their keys, within their time, and tell their tokens."""
@@ -165,8 +169,6 @@ class Durable(TemporalDurability[Any]):
                 ctx.enqueue(str(message.content))
             if host.wants_to_continue_as_new() and not ctx.pending_messages:
                 await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
-        if host is not None and (name := host.money.chosen_model()) is not None:
-            request_context.model = model_in_workflow(name)
         return await super().before_model_request(ctx, request_context)
 
     async def prepare_model_request(
@@ -180,7 +182,7 @@ class Durable(TemporalDurability[Any]):
 
     async def on_model_request_error(
         self,
-        ctx: RunContext[Any],  # noqa: ARG002
+        ctx: RunContext[Any],
         *,
         request_context: ModelRequestContext,  # noqa: ARG002
         error: Exception,
@@ -188,7 +190,9 @@ class Durable(TemporalDurability[Any]):
         """Park where every further call would fail the same way, and go on once that is mended."""
         host, reason = run_host(), _halt(error)
         if host is not None and (refused := refusal(error)) is not None:
-            raise RetryModelRequest(await decide(host, refused))
+            if await decide(host, refused):  # on another model: that takes a run of the workflow that begins with it
+                await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+            raise RetryModelRequest
         if host is None or reason is None or self.on_halt == "fail":
             raise error
         await host.ask(reason, choices=[Choice.RETRY, Choice.STOP], subject="model", kind=HandOffKind.HALTED)
@@ -233,16 +237,6 @@ class Durable(TemporalDurability[Any]):
                 "this process: `with outlive.in_memory(): ...`."
             )
         return await _runners[self.name](ctx)
-
-
-def model_in_workflow(name: str) -> Model[Any]:
-    """Return the model of a name as workflow code has it: it is called in activities alone."""
-    offered = services()
-    try:
-        with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
-            return StandIn(name) if offered is None else offered.model(name)
-    except ModelUnusable:
-        return StandIn(name)  # the call itself, in its activity, says what is missing
 
 
 def durable_of(agent: Agent[Any, Any]) -> Durable | None:

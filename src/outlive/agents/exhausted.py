@@ -10,7 +10,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from outlive.agents.host import RunHost
 from outlive.agents.spending import LAST_OUTPUT_TOKENS
-from outlive.contracts.agents import Choice, HandOffKind
+from outlive.contracts.agents import Choice, Decision, HandOffKind
+from outlive.contracts.budgets import Budget
 from outlive.names import BUDGET_EXHAUSTED
 
 LAST_WORDS = (
@@ -25,14 +26,15 @@ def refusal(error: Exception) -> ApplicationError | None:
     return cause if isinstance(cause, ApplicationError) and cause.type == BUDGET_EXHAUSTED else None
 
 
-async def decide(host: RunHost, refused: ApplicationError) -> str | None:
+async def decide(host: RunHost, refused: ApplicationError) -> bool:
     """Ask a person, unless the budget was changed meanwhile, and do what they decide.
 
     Returns:
-        The model to go on with; None goes on with the same.
+        Whether the run goes on with another model.
     """
     about: dict[str, Any] = dict(refused.details[0]) if refused.details else {}
-    key, reason = str(about.get("budget", "")), refused.message
+    key, said = str(about.get("budget", "")), refused.message.removeprefix(f"{BUDGET_EXHAUSTED}: ")
+    reason = said
     while host.money.version(key) <= about.get("version", -1):
         choices = [Choice.RAISE, Choice.FINISH, Choice.MODEL, Choice.RETRY, Choice.STOP]
         if about.get("models"):
@@ -40,17 +42,28 @@ async def decide(host: RunHost, refused: ApplicationError) -> str | None:
         decision = await host.ask(reason, choices=choices, subject=key, kind=HandOffKind.BUDGET, about=about)
         if decision.choice == Choice.MODEL:
             host.money.use_model(str(decision.value))
-            return str(decision.value)
+            return True
         if decision.choice == Choice.FINISH:
             host.money.come_to_an_end(decision.by or "somebody")
         if decision.choice != Choice.RAISE:
-            return None
-        try:
-            await host.money.raise_budget(key, str(decision.value), decision.by)
-        except ActivityError as error:
-            reason = f"{error.cause} {refused.message}"
-        else:
-            return None
+            return False
+        if (fault := await _raise(host, about, decision)) is None:
+            return False
+        reason = f"{fault} {said}"
+    return False
+
+
+async def _raise(host: RunHost, about: dict[str, Any], decision: Decision) -> str | None:
+    """Raise a budget; return why that cannot be done."""
+    amounts = Budget.parse(str(decision.value))
+    wanted = {"usd_nanos": amounts.usd_nanos, "tokens": amounts.tokens, "calls": amounts.calls}
+    caps = about.get("caps", {})
+    if any(cap is not None and caps.get(name) is not None and cap <= caps[name] for name, cap in wanted.items()):
+        return f"{decision.value!r} raises nothing."
+    try:
+        await host.money.raise_budget(str(about["budget"]), str(decision.value), decision.by)
+    except ActivityError as error:
+        return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
     return None
 
 

@@ -274,7 +274,7 @@ class AgentWorkflow:
             messages=self._messages,
             usage=self._usage,
             deps=self._run.deps,
-            model=self.money.chosen_model() or self._run.model,
+            model=self._run.model,
         )
         result = await agent.run_turn(turn)
         while late := self.take_steering():

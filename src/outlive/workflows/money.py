@@ -50,12 +50,8 @@ class RunMoney:
         self._last_calls += 1
 
     def use_model(self, name: str) -> None:
-        """Let the rest of the run use another model."""
+        """Let the rest of the run use another model, from where it continues as new."""
         self._chosen = name
-
-    def chosen_model(self) -> str | None:
-        """Return the model that was chosen in this run of the workflow; None where none was."""
-        return self._chosen
 
     def hear(self, news: BudgetNews) -> None:
         """Note that a budget was changed."""
