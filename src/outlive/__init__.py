@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from outlive.agents.options import tool_options as tool_options
     from outlive.agents.sub_agents import SubAgents as SubAgents
     from outlive.app import App as App
-    from outlive.client import BatchRequest as BatchRequest
+    from outlive.batch_requests import BatchRequest as BatchRequest
     from outlive.client import Client as Client
     from outlive.contracts.budgets import Budget as Budget
     from outlive.documents.document import Document as Document
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "App": "outlive.app",
     "BatchHandle": "outlive.handles",
-    "BatchRequest": "outlive.client",
+    "BatchRequest": "outlive.batch_requests",
     "BatchStatus": "outlive.handles",
     "Budget": "outlive.contracts.budgets",
     "Client": "outlive.client",

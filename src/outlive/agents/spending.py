@@ -1,11 +1,10 @@
 """A model call that is paid for: set aside before it is made, settled with its record, given back where it failed."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_ai.exceptions import ModelHTTPError, UserError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
@@ -18,6 +17,7 @@ from outlive.effects.current import CurrentCall
 from outlive.errors import BudgetExhausted, ModelUnusable
 from outlive.ledger.reserving import Hold, Need
 from outlive.ledger.spending import Spent
+from outlive.models.billing import was_not_billed
 from outlive.names import BUDGET_EXHAUSTED, split_agent_workflow_id
 
 LEAST_OUTPUT_TOKENS = 1_024  # with less an answer is likely to be cut short, and its money lost
@@ -136,21 +136,6 @@ def as_refusal(error: BudgetExhausted, models: Sequence[str] = ()) -> Applicatio
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,
     )
-
-
-def was_not_billed(error: BaseException) -> bool:
-    """Whether a provider has certainly not charged for a call that failed: refused, or never reached."""
-    return any(
-        isinstance(cause, (ModelHTTPError, UserError, ModelUnusable, ConnectionRefusedError))
-        for cause in _causes(error)
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def spent_by(offered: Services, call: CurrentCall, response: ModelResponse, hold: Hold | None) -> Spent:

@@ -5,8 +5,9 @@ import sys
 import click
 
 from outlive.app import App
+from outlive.batch_requests import BatchRequest
 from outlive.cli.options import Answering, Reading
-from outlive.client import BatchRequest, Client
+from outlive.client import Client
 from outlive.contracts.batches import BatchSpec
 from outlive.names import OFFLINE_MODEL
 

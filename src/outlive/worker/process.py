@@ -54,13 +54,13 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
         ledger = await stack.enter_async_context(Ledger(home.ledger_db))
-        models = await stack.enter_async_context(Models(settings))
-        runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
-        books = BatchBooks(ledger)
+        given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
+        models = await stack.enter_async_context(Models(settings, prices=given))
         purse = Purse(ledger, app=app.name, longest_call=settings.model_timeout + LATE_SECONDS)
         for scope in app.registry.budgets:
             await ledger.call(ledger.budgets.declare, scope)
-        given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
+        runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
+        books = BatchBooks(ledger)
         agents = NO_AGENTS
         if app.registry.agents:  # Pydantic AI is imported for those who have agents: that takes seconds
             from outlive.models.prices import Prices
