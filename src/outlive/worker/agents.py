@@ -54,9 +54,7 @@ async def serve_agents(
             holdings=holdings,
             leases=await stack.enter_async_context(Leases(ledger)),
         )
-        offered = await stack.enter_async_context(
-            offer(settings, ledger, around.streams, purse=purse, prices=prices)
-        )
+        offered = await stack.enter_async_context(offer(settings, ledger, around.streams, purse=purse, prices=prices))
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         yield WorkerParts(
