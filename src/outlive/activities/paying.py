@@ -7,7 +7,7 @@ import uuid
 
 from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import BudgetScope, tenant_key
-from outlive.errors import BudgetExhausted
+from outlive.errors import BudgetExhausted, LedgerError
 from outlive.ledger.reserving import Hold, Need
 from outlive.ledger.spending import Spent
 from outlive.ledger.window import WindowLedger
@@ -16,6 +16,8 @@ from outlive.models.paying import Paid, PriceOf
 from outlive.money.purse import Purse
 from outlive.names import batch_workflow_id
 
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # a budget that is set while a batch runs without one counts after this
 OVERHEAD_TOKENS = 600  # what providers add of their own: the words that introduce a schema, the marks between messages
 LEAST_OUTPUT_TOKENS = 1_024  # with less an answer is likely to be cut short, and its money lost
@@ -45,7 +47,19 @@ class BatchPayer:
         self._looking = asyncio.Lock()
 
     async def reserve(self, request: Request, price: PriceOf) -> Paid:
-        """Set aside what an attempt may come to at most; nothing where there is no budget."""
+        """Set aside what an attempt may come to at most; nothing where there is no budget.
+
+        A ledger that cannot be written is waited for: no document fails for it.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._reserve(request, price)
+            except LedgerError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _reserve(self, request: Request, price: PriceOf) -> Paid:
         if not await self._has_budget():
             return Paid()
         hold = await self._purse.reserve(self._need(request, price))
