@@ -98,6 +98,22 @@ class Budgets:
             for row in connection.execute(found.with_for_update()).mappings().all():
                 _doubt(connection, row)
 
+    def doubt_stale(self, longest_call: float) -> None:
+        """Count calls as spent at their reservations that can no longer be in flight: nobody will tell of them.
+
+        Args:
+            longest_call: Seconds after which a call can no longer be in flight.
+        """
+        stale = select(reservations).where(
+            reservations.c.state == HELD, reservations.c.begun_at < time.time() - longest_call
+        )
+        with self._engine.connect() as connection:
+            if connection.execute(stale.limit(1)).first() is None:
+                return
+        with self._writing.begin() as connection:
+            for row in connection.execute(stale.with_for_update()).mappings().all():
+                _doubt(connection, row)
+
     def declare(self, scope: BudgetScope) -> None:
         """Take up the caps that the app's code says, unless they were taken up before."""
         declared = _caps_json(scope)

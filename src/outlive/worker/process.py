@@ -56,7 +56,8 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         ledger = await stack.enter_async_context(Ledger(home.ledger_db))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
         models = await stack.enter_async_context(Models(settings, prices=given))
-        purse = Purse(ledger, app=app.name, longest_call=settings.model_timeout + LATE_SECONDS)
+        longest_call = settings.model_timeout + LATE_SECONDS
+        purse = Purse(ledger, app=app.name, longest_call=longest_call)
         for scope in app.registry.budgets:
             await ledger.call(ledger.budgets.declare, scope)
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
@@ -99,7 +100,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         )
         await stack.enter_async_context(worker)
         await _note_namespace(client, ledger)
-        await stack.enter_async_context(telling_of_changed_budgets(client, ledger))
+        await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
         stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()

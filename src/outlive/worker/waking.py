@@ -20,9 +20,15 @@ LOOK_SECONDS = 1.0
 
 
 @contextlib.asynccontextmanager
-async def telling_of_changed_budgets(client: Client, ledger: Ledger) -> AsyncIterator[None]:
-    """Look for changed budgets, for as long as the block runs; one look reads a table that is empty most often."""
-    looking = asyncio.create_task(_look(client, ledger))
+async def telling_of_changed_budgets(client: Client, ledger: Ledger, *, longest_call: float) -> AsyncIterator[None]:
+    """Look for changed budgets, and for calls that nobody will tell of, for as long as the block runs.
+
+    One look reads a few rows, most often none.
+
+    Args:
+        longest_call: Seconds after which a model call can no longer be in flight.
+    """
+    looking = asyncio.create_task(_look(client, ledger, longest_call))
     try:
         yield
     finally:
@@ -30,11 +36,12 @@ async def telling_of_changed_budgets(client: Client, ledger: Ledger) -> AsyncIte
         await asyncio.gather(looking, return_exceptions=True)
 
 
-async def _look(client: Client, ledger: Ledger) -> None:
+async def _look(client: Client, ledger: Ledger, longest_call: float) -> None:
     while True:
         with contextlib.suppress(LedgerError):  # a ledger in trouble is told of where it is needed
             for wait in await ledger.call(ledger.budgets.waits_to_tell):
                 await _tell(client, ledger, wait)
+            await ledger.call(ledger.budgets.doubt_stale, longest_call)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -146,6 +146,16 @@ def test_what_is_held_for_a_call_that_cannot_be_in_flight_any_more_is_not_waited
     assert isinstance(one(budgets, need("h2", "app/a"), longest=-1.0), Refused)
 
 
+def test_a_call_that_nobody_will_tell_of_counts_as_spent_in_time(budgets: Budgets):
+    budgets.set_caps("app/a", cap(300), by="ada")
+    one(budgets, need("h1", "app/a"))
+
+    budgets.doubt_stale(LONGEST)
+    assert sums(budgets, "app/a") == (0, 200, 0)
+    budgets.doubt_stale(-1.0)
+    assert sums(budgets, "app/a") == (0, 0, 200)
+
+
 def test_output_is_lowered_to_what_is_left_where_that_is_still_useful(budgets: Budgets):
     budgets.set_caps("app/a", cap(160), by="ada")
 
