@@ -32,6 +32,7 @@ class Call:
         run: Name of the run, from its prompt.
         place: How many tools had returned before it, or the number that the tool was given.
         ended: When its answer was sent to the last byte; None where it never was.
+        model: Name of the model that was asked.
         status: What was answered; 200 for whatever began like a success.
     """
 
@@ -42,6 +43,7 @@ class Call:
     begun: float
     ended: float | None = None
     status: int = 200
+    model: str = ""
 
 
 class Outside(LoopbackServer):
@@ -62,6 +64,10 @@ class Outside(LoopbackServer):
     def of(self, run: str, kind: str | None = None) -> list[Call]:
         """Calls of one run, in the order in which they arrived."""
         return [call for call in self.calls if call.run == run and kind in {None, call.kind}]
+
+    def models(self, run: str) -> list[str]:
+        """The models that were asked in a run, call by call."""
+        return [call.model for call in self.of(run, "model")]
 
     def repeated(self, run: str) -> dict[tuple[str, int], int]:
         """How often each call of a run arrived that arrived more than once, by kind and place."""
@@ -88,7 +94,8 @@ class Outside(LoopbackServer):
         if request.path == "/v1/chat/completions":
             body = json.loads(await request.read())
             standing = _standing(body["messages"])
-            return await self._answered(request, "model", (standing[0], standing[3]), _reply(body, standing))
+            which = (standing[0], standing[3])
+            return await self._answered(request, "model", which, _reply(body, standing), body["model"])
         if request.path == "/effects":
             body = json.loads(await request.read())
             answer = self._acted(body["run"], body["number"])
@@ -96,10 +103,10 @@ class Outside(LoopbackServer):
         return json_response({"error": {"message": f"No such path: {request.path}"}}, status=404)
 
     async def _answered(
-        self, request: web.BaseRequest, kind: str, which: tuple[str, int], answer: Mishap
+        self, request: web.BaseRequest, kind: str, which: tuple[str, int], answer: Mishap, model: str = ""
     ) -> web.StreamResponse:
         key = request.headers.get("Idempotency-Key")
-        call = Call(kind=kind, run=which[0], place=which[1], key=key, begun=time.time(), status=0)
+        call = Call(kind=kind, run=which[0], place=which[1], key=key, begun=time.time(), status=0, model=model)
         self.calls.append(call)
         mishap = self.plan.popleft() if kind == "model" and self.plan else None
         try:
@@ -155,7 +162,7 @@ def _reply(body: dict[str, Any], standing: tuple[str, int, bool, int]) -> Mishap
     said = f"acted {done} times; heard {len(heard)}"
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        return await streamed(request, chunks(text=None if calls else said, calls=calls))
+        return await streamed(request, chunks(text=None if calls else said, calls=calls, model=body["model"]))
 
     return answer
 
@@ -166,7 +173,9 @@ def _arguments(tool: dict[str, Any], run: str, number: int) -> dict[str, Any]:
     return {"run": run, "number": number}
 
 
-def chunks(*, text: str | None = None, calls: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+def chunks(
+    *, text: str | None = None, calls: list[dict[str, Any]] | None = None, model: str = "outside"
+) -> list[dict[str, Any]]:
     """The chunks of an answer, its end and its usage among them."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}]
     for index, call in enumerate(calls or ()):
@@ -175,11 +184,13 @@ def chunks(*, text: str | None = None, calls: list[dict[str, Any]] | None = None
     found = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     end = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if calls else "stop"}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-    return [_chunk([choice]) for choice in [*found, end]] + [_chunk([], usage)]
+    return [_chunk([choice], model=model) for choice in [*found, end]] + [_chunk([], usage, model=model)]
 
 
-def _chunk(choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> dict[str, Any]:
-    named = {"id": "chatcmpl-outside", "object": "chat.completion.chunk", "created": 1, "model": "outside"}
+def _chunk(
+    choices: list[dict[str, Any]], usage: dict[str, int] | None = None, *, model: str = "outside"
+) -> dict[str, Any]:
+    named = {"id": "chatcmpl-outside", "object": "chat.completion.chunk", "created": 1, "model": model}
     return {**named, "choices": choices, "usage": usage}
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from outlive.agents.options import tool_options as tool_options
     from outlive.agents.sub_agents import SubAgents as SubAgents
     from outlive.app import App as App
-    from outlive.client import BatchRequest as BatchRequest
+    from outlive.batch_requests import BatchRequest as BatchRequest
     from outlive.client import Client as Client
+    from outlive.contracts.budgets import Budget as Budget
     from outlive.contracts.hand_offs import HandOffNews as HandOffNews
     from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
     from outlive.documents.document import Document as Document
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "App": "outlive.app",
     "BatchHandle": "outlive.handles",
-    "BatchRequest": "outlive.client",
+    "BatchRequest": "outlive.batch_requests",
     "BatchStatus": "outlive.handles",
+    "Budget": "outlive.contracts.budgets",
     "Client": "outlive.client",
     "Compaction": "outlive.agents.compaction",
     "Conversation": "outlive.runs",
@@ -73,6 +75,7 @@ __all__ = [
     "BatchHandle",
     "BatchRequest",
     "BatchStatus",
+    "Budget",
     "Client",
     "Compaction",
     "Conversation",

@@ -7,11 +7,12 @@ import sys
 import sysconfig
 import traceback
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from outlive.contracts.budgets import Budget, app_key, tenant_key
 from outlive.documents.document import Document
 from outlive.errors import AppError
 from outlive.models.llm import Llm
@@ -41,6 +42,9 @@ class App:
         agents: "Sequence[Agent[Any, Any]]" = (),
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
+        budget: Budget | None = None,
+        tenants: Mapping[str, Budget] | None = None,
+        prices: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -49,12 +53,20 @@ class App:
             agents: Pydantic AI agents, each with a name and the capability `Durable`.
             workflows: Temporal workflows of your own.
             activities: Temporal activities of your own.
+            budget: The most that all its runs and batches may spend together.
+            tenants: The most that may be spent on behalf of each tenant, by its name.
+            prices: Dollars per million tokens of models that Outlive does not know:
+                ``{"openai:house-blend": {"input": "0.25", "output": "2"}}``.
 
         Raises:
             AppError: If an agent has no name, a name is taken, or an agent is not durable.
         """
         self.name = name
-        self.registry = Registry(workflows=tuple(workflows), activities=tuple(activities))
+        budgets = [budget.scope(app_key(name))] if budget else []
+        budgets += [of_tenant.scope(tenant_key(tenant)) for tenant, of_tenant in (tenants or {}).items()]
+        self.registry = Registry(
+            workflows=tuple(workflows), activities=tuple(activities), app=name, budgets=budgets, prices=prices or {}
+        )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
         for agent in agents:
@@ -117,10 +129,14 @@ class App:
         deps: Any = None,
         model: str | None = None,
         messages: Sequence[Any] = (),
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> Any:
         """Start a run of an agent and return its `RunHandle` at once. See `Client.start_run`."""
         client = await self.client()
-        return await client.start_run(agent, prompt, run_id=id, deps=deps, model=model, messages=messages)
+        return await client.start_run(
+            agent, prompt, run_id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+        )
 
     async def run(
         self,
@@ -131,9 +147,13 @@ class App:
         deps: Any = None,
         model: str | None = None,
         messages: Sequence[Any] = (),
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> Any:
         """Start a run of an agent, wait for its end, and return its `RunResult`."""
-        handle = await self.start(agent, prompt, id=id, deps=deps, model=model, messages=messages)
+        handle = await self.start(
+            agent, prompt, id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+        )
         return await handle.result()
 
     async def conversation(
@@ -143,10 +163,14 @@ class App:
         id: str | None = None,  # noqa: A002 - what callers call it
         deps: Any = None,
         model: str | None = None,
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> Any:
         """Open a conversation with an agent, or go on with the one of this id. See `Client.conversation`."""
         client = await self.client()
-        return await client.conversation(agent, conversation_id=id, deps=deps, model=model)
+        return await client.conversation(
+            agent, conversation_id=id, deps=deps, model=model, budget=budget, tenant=tenant
+        )
 
     async def client(self) -> Any:
         """Return the app's `Client` of the running event loop; `aclose` closes it.

@@ -5,7 +5,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,11 +15,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from outlive.app import App
+from outlive.batch_requests import BatchRequest
 from outlive.contracts.agents import AgentInput, AgentMessage
-from outlive.contracts.batches import BatchSpec, ReadingOptions
+from outlive.contracts.batches import BatchSpec
+from outlive.contracts.budgets import Budget
 from outlive.desk.desk import Desk
 from outlive.documents.entries import Entry, address_key
-from outlive.documents.sources import Source
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
 from outlive.engine.run_health import RunHealth, find_run, list_runs
@@ -27,7 +28,13 @@ from outlive.errors import BatchError, EngineUnavailable, RunError
 from outlive.handles import BatchHandle
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, NewDocument, require_same
-from outlive.names import AGENT_WORKFLOW, REQUEST_MEMO, agent_workflow_id, split_agent_workflow_id
+from outlive.names import (
+    AGENT_WORKFLOW,
+    REQUEST_MEMO,
+    agent_workflow_id,
+    batch_workflow_id,
+    split_agent_workflow_id,
+)
 from outlive.registry import BatchFunction, recipe_of
 from outlive.runs import Conversation, RunHandle
 from outlive.settings import Settings
@@ -39,48 +46,6 @@ if TYPE_CHECKING:
     from pydantic_ai import Agent
 
 STALE_LOADING_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchRequest:
-    """What to start.
-
-    Attributes:
-        function: Name of a batch function of the app.
-        source: The documents.
-        batch_id: Id that a person reads. None derives one from source and recipe, so that the same request is the same
-            batch.
-        spec: Everything else that decides the batch; its id, function and recipe are filled in.
-    """
-
-    source: Source
-    spec: BatchSpec
-    batch_id: str | None = None
-
-    @classmethod
-    def of(
-        cls,
-        function: str,
-        source: Source,
-        *,
-        model: str,
-        batch_id: str | None = None,
-        instruction: str | None = None,
-        concurrency: int = 64,
-        reading: ReadingOptions | None = None,
-        fresh: bool = False,
-    ) -> "BatchRequest":
-        """Return the request for a batch function by name; what is left out is the function's own, or the default."""
-        spec = BatchSpec(
-            batch_id=batch_id or "",
-            function=function,
-            model=model,
-            instruction=instruction,
-            concurrency=concurrency,
-            reading=reading or ReadingOptions(),
-            fresh=fresh,
-        )
-        return cls(source=source, spec=spec, batch_id=batch_id)
 
 
 class Client:
@@ -152,7 +117,7 @@ class Client:
         spec = replace(spec, recipe=recipe_of(self.function(spec.function), spec))
         if request.batch_id is not None and (found := await self.find_batch(request.batch_id)):
             require_same(found, spec)
-            return BatchHandle(self, request.batch_id)
+            return await self._loaded(request, request.batch_id)
         provisional = f"loading-{uuid.uuid4().hex}"
         books = self.ledger.batches
         await self.ledger.call(books.remove_stale, STALE_LOADING_SECONDS)
@@ -170,6 +135,11 @@ class Client:
             with contextlib.suppress(BatchError):
                 await self.ledger.call(books.remove, provisional)
             raise
+        return await self._loaded(request, batch_id)
+
+    async def _loaded(self, request: BatchRequest, batch_id: str) -> "BatchHandle":
+        if request.budget is not None:
+            await self.ledger.call(self.ledger.budgets.declare, request.budget.scope(batch_workflow_id(batch_id)))
         return BatchHandle(self, batch_id)
 
     async def start_batch(self, request: BatchRequest) -> "BatchHandle":
@@ -219,6 +189,8 @@ class Client:
         deps: Any = None,
         model: str | None = None,
         messages: Sequence[Any] = (),
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> RunHandle[Any]:
         """Start a run of an agent, or return the one that the same id stands for. Returns at once.
 
@@ -229,18 +201,27 @@ class Client:
             deps: Dependencies of the agent's ``deps_type``.
             model: Model name in place of the agent's own.
             messages: A conversation to go on from: ``RunResult.messages`` of an earlier run.
+            budget: The most that the run may spend, in place of the agent's own.
+            tenant: On whose behalf it spends: the budget of ``tenant/NAME`` pays as well.
 
         Raises:
             AppError: If the app has no such agent.
             RunError: If the id stands for another request.
             EngineUnavailable: If no engine answers.
         """
+        from outlive.agents.durable import payers_of_run
+
         message = AgentMessage(message_id="start", content=_as_json(prompt))
         name, declared = self._agent(agent)
-        request = AgentInput(
-            agent=name, model=model, deps=self._deps(declared, deps), inbox=[message], messages=list(messages)
-        )
         workflow_id = agent_workflow_id(name, run_id or _made_up_id())
+        request = AgentInput(
+            agent=name,
+            model=model,
+            deps=self._deps(declared, deps),
+            inbox=[message],
+            messages=list(messages),
+            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+        )
         await self._start(workflow_id, request, summary=str(prompt)[:180])
         return RunHandle(self, workflow_id, _outputs(declared))
 
@@ -251,6 +232,8 @@ class Client:
         conversation_id: str | None = None,
         deps: Any = None,
         model: str | None = None,
+        budget: Budget | None = None,
+        tenant: str | None = None,
     ) -> Conversation[Any]:
         """Open a conversation with an agent, or return the one that the id stands for.
 
@@ -259,9 +242,17 @@ class Client:
             RunError: If the id stands for a run that is no conversation.
             EngineUnavailable: If no engine answers.
         """
+        from outlive.agents.durable import payers_of_run
+
         name, declared = self._agent(agent)
-        request = AgentInput(agent=name, model=model, deps=self._deps(declared, deps), is_conversation=True)
         workflow_id = agent_workflow_id(name, conversation_id or _made_up_id())
+        request = AgentInput(
+            agent=name,
+            model=model,
+            deps=self._deps(declared, deps),
+            is_conversation=True,
+            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+        )
         await self._start(workflow_id, request, summary="conversation")
         return Conversation(self, workflow_id, _outputs(declared))
 

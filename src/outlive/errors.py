@@ -10,6 +10,7 @@
     │   ├── SinkError             results cannot be written where or as asked
     │   ├── ModelUnusable         an unknown model, a missing or refused key, a missing package
     │   ├── BatchError            an unknown batch id, or one that stands for another batch
+    │   ├── BudgetError           an unknown budget, or amounts that cannot be used
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
     │   ├── HandOffError          an unknown hand-off, or a decision that it does not take
     │   │   ├── AlreadyDecided    somebody else was quicker
@@ -38,12 +39,14 @@
             ├── ModelOverloaded   429, 5xx or no connection, still so after all attempts
             └── ModelHalted       every further call would fail the same way (key refused, quota exhausted):
                                   the batch pauses, the document keeps no outcome
+                └── BudgetExhausted     a budget does not pay for the call: whoever makes it waits for a person
 
 Attributes carry the values; messages say what happened and then what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 
 class OutliveError(Exception):
@@ -76,6 +79,10 @@ class ModelUnusable(UsageError):
 
 class BatchError(UsageError):
     """A batch id that is unknown, or that already stands for a different batch."""
+
+
+class BudgetError(UsageError):
+    """A budget that is unknown, or amounts that cannot be used."""
 
 
 class RunError(UsageError):
@@ -260,3 +267,19 @@ class ModelOverloaded(CallError):
 
 class ModelHalted(CallError):
     """Every further call would fail the same way: the key is refused or the quota exhausted."""
+
+
+class BudgetExhausted(ModelHalted):
+    """A budget does not pay for a call, which was therefore not made.
+
+    Attributes:
+        budget: Its key.
+        version: Of the budget, counting its changes, when it was looked at.
+        about: What a person needs to know to decide, JSON.
+    """
+
+    def __init__(self, reason: str, *, budget: str, version: int, about: Mapping[str, Any]) -> None:
+        super().__init__("budget_exhausted", reason)
+        self.budget = budget
+        self.version = version
+        self.about = dict(about)

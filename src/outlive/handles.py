@@ -10,6 +10,7 @@ import temporalio.client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from outlive.contracts.budgets import Budget
 from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.engine.health import BatchHealth, batch_health, until_closed
 from outlive.errors import BatchError, EngineUnavailable, UsageError
@@ -172,6 +173,15 @@ class BatchHandle:
             await temporal.get_workflow_handle(batch_workflow_id(self.batch_id)).cancel()
         except RPCError as error:
             raise self._not_running(error) from error
+
+    async def set_budget(self, budget: Budget, *, by: str) -> None:
+        """Set what the batch may spend; one that is paused for money goes on by itself where that is enough.
+
+        Args:
+            by: Who decides, for the ledger.
+        """
+        ledger = self._client.ledger
+        await ledger.call(ledger.budgets.set_caps, batch_workflow_id(self.batch_id), budget, by=by)
 
     async def set_concurrency(self, documents: int) -> None:
         """Change how many documents are in flight over all workers; they see it within about a second.

@@ -37,6 +37,12 @@ ORIGINAL_RUN_HEADER = "outlive-original-run"
 EFFECT_KEY_HEADER = "outlive-effect-key"
 
 SETTLE_EFFECT = "outlive_settle_effect"
+RAISE_BUDGET = "outlive_raise_budget"
+
+BUDGET_SIGNAL = "budget_changed"
+BUDGETS_HEADER = "outlive-budgets"
+BUDGET_EXHAUSTED = "BudgetExhausted"
+"""Type of the error with which a model call ends that no budget pays for."""
 
 OUTCOME_UNKNOWN = "OutcomeUnknown"
 EFFECT_REFUSED = "EffectRefused"

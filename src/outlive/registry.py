@@ -4,12 +4,13 @@ import hashlib
 import inspect
 import json
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from outlive.contracts.agents import Speech, Turn, TurnResult
 from outlive.contracts.batches import BatchSpec
+from outlive.contracts.budgets import BudgetScope
 from outlive.contracts.hand_offs import HandOffNews
 from outlive.errors import AppError
 
@@ -114,6 +115,9 @@ class Registry:
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
     on_hand_off: Callable[[HandOffNews], Awaitable[None]] | None = None
+    app: str = "outlive"
+    budgets: Sequence[BudgetScope] = ()
+    prices: Mapping[str, Any] = field(default_factory=dict)
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.

@@ -49,6 +49,13 @@ class Settings:
     model: Annotated[
         str, "Model where a command or app names none; empty takes the first provider whose key is set, else offline."
     ] = ""
+    prices: Annotated[
+        str,
+        "JSON file with prices of models that Outlive does not know, in dollars per million tokens; empty for none.",
+    ] = ""
+    budget_output_tokens: Annotated[
+        int, "Most output of a model call that a budget pays for, where the call itself names no max_tokens."
+    ] = 8_192
     drain_timeout: Annotated[float, "Seconds that a stopping worker gives to documents in flight."] = 10.0
     model_timeout: Annotated[float, "Seconds for one model call."] = 600.0
     model_attempts: Annotated[
@@ -111,6 +118,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "model_attempts": (1, math.inf),
     "answer_attempts": (1, math.inf),
     "context_tokens": (100, math.inf),
+    "budget_output_tokens": (16, math.inf),
     "offline_latency": (0, 86_400),
 }
 """Smallest and largest value of each number."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from outlive.activities.earlier_answers import EarlierAnswers
+from outlive.activities.paying import BatchPayer
 from outlive.activities.permits import Permits
 from outlive.contracts.batches import BatchSpec, WindowInput
 from outlive.documents.reader import Reader
@@ -19,6 +20,7 @@ from outlive.ledger.ledger import Ledger
 from outlive.ledger.window import WindowLedger
 from outlive.models.calls import Models
 from outlive.models.outputs import Output, prepare_output
+from outlive.money.purse import Purse
 from outlive.registry import BatchFunction, Registry
 from outlive.settings import Settings
 
@@ -38,6 +40,7 @@ class BatchRuntime:
         self.permits = Permits(0)
         self.suspects = asyncio.Lock()
         self.earlier_answers: EarlierAnswers | None = None
+        self.payer: BatchPayer | None = None
         self.open_windows = 0
         self._concurrency = spec.concurrency
         self._windows_in_flight = 1
@@ -65,11 +68,12 @@ class BatchRuntime:
 class BatchRuntimes:
     """The batches that a worker process has windows of, each opened once."""
 
-    def __init__(self, *, registry: Registry, ledger: Ledger, models: Models, settings: Settings) -> None:
+    def __init__(self, *, registry: Registry, ledger: Ledger, models: Models, settings: Settings, purse: Purse) -> None:
         self.registry = registry
         self.ledger = ledger
         self.models = models
         self._settings = settings
+        self._purse = purse
         self._open: dict[str, BatchRuntime] = {}
         self._opening = asyncio.Lock()
         self._prepared = False
@@ -123,6 +127,7 @@ class BatchRuntimes:
         await self._prepare(spec.model)
         ledger = await self.ledger.window(batch_id)
         runtime = BatchRuntime(spec=spec, function=function, ledger=ledger, output=output)
+        runtime.payer = BatchPayer(self._purse, ledger, spec, output_tokens=self._settings.budget_output_tokens)
         only_from = spec.reuse_from if spec.fresh else None
         may_reuse = not spec.fresh or only_from is not None
         if may_reuse and await self.ledger.call(ledger.has_earlier_answers, spec.recipe, only_from):

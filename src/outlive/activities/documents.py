@@ -82,6 +82,7 @@ async def answer_document(
         long_documents=runtime.spec.long_documents,
         journal=journal,
         idempotency_key=f"{runtime.spec.batch_id}/{pending.position}",
+        payer=runtime.payer,
     )
     key: str | None = None
     found: dict[str, Any]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -11,7 +12,7 @@ from outlive.activities.batch_runtime import BatchRuntime, BatchRuntimes
 from outlive.activities.documents import answer_document
 from outlive.contracts.batches import WindowInput, WindowReport
 from outlive.contracts.outcomes import Cause, Outcome, Status
-from outlive.errors import ModelHalted, ModelOverloaded
+from outlive.errors import BudgetExhausted, ModelHalted, ModelOverloaded
 from outlive.ledger.records import PendingDocument
 from outlive.names import WORK_WINDOW
 
@@ -72,7 +73,7 @@ class _Pass:
         self._runtime = runtime
         self._window = window
         self._stopping = False
-        self._halted: str | None = None
+        self._halted: ModelHalted | None = None
         self._outage: ModelOverloaded | None = None
         self._found = 0
         self._recorded = 0
@@ -122,7 +123,16 @@ class _Pass:
                 next_retry_delay=self._runtimes.outage_pause(self._outage),
                 category=ApplicationErrorCategory.BENIGN,  # expected and waited out: no traceback per window in the log
             ) from None  # with its causes' tracebacks the engine would cut it off, reason and all
-        return WindowReport(recorded=self._recorded, missing=self._found - self._recorded, halted=self._halted)
+        return self._report()
+
+    def _report(self) -> WindowReport:
+        missing = self._found - self._recorded
+        if self._halted is None:
+            return WindowReport(recorded=self._recorded, missing=missing)
+        report = WindowReport(recorded=self._recorded, missing=missing, halted=self._halted.reason)
+        if isinstance(self._halted, BudgetExhausted):
+            return replace(report, budget=self._halted.budget, budget_version=self._halted.version)
+        return report
 
     async def _pending(self) -> AsyncIterator[PendingDocument]:
         """Yield the documents without an outcome, a few at a time: the ledger may hold their texts, large ones too."""
@@ -166,7 +176,7 @@ class _Pass:
         try:
             answered = await answer_document(self._runtime, self._runtimes.models, document)
         except ModelHalted as error:
-            self._halted = error.reason
+            self._halted = error
             self._stopping = True
             self._runtime.ledger.give_back(document.position)
             return

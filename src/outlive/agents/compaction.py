@@ -20,7 +20,9 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import ModelRequestContext
 from pydantic_core import to_json
+from temporalio.exceptions import ActivityError
 
+from outlive.agents.exhausted import refusal
 from outlive.agents.host import run_host
 from outlive.contracts.events import EventKind
 from outlive.errors import AppError
@@ -74,7 +76,12 @@ class Compaction(AbstractCapability[Any]):
         if cut is None:
             return request_context
         before = len(messages)
-        summary = await self.summarise(ctx, as_text(messages[:cut]))
+        try:
+            summary = await self.summarise(ctx, as_text(messages[:cut]))
+        except ActivityError as error:
+            if refusal(error) is None:
+                raise
+            return request_context  # no budget pays for a summary: the request itself asks for money
         first = ModelRequest(parts=[UserPromptPart(PREFACE + summary)])
         messages[:cut] = [first]
         host = run_host()

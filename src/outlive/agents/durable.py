@@ -1,6 +1,6 @@
 """`Durable`: the one capability that makes a Pydantic AI agent outlive its process."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -39,6 +39,7 @@ from temporalio.exceptions import (
 )
 
 from outlive.agents.approvals import Denied, answer_deferred, approval_of
+from outlive.agents.exhausted import decide, last_call, refusal
 from outlive.agents.failures import ToolFailure, gives_up
 from outlive.agents.host import TurnSpoken, run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
@@ -47,6 +48,7 @@ from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
 from outlive.agents.waiting import HandOffWaiter
 from outlive.contracts.agents import Choice, HandOffKind
+from outlive.contracts.budgets import Budget, BudgetScope, tenant_key
 from outlive.contracts.hand_offs import HandOffPolicy
 from outlive.effects.continuing import continued_effect
 from outlive.effects.declaring import Effect, declared
@@ -109,6 +111,8 @@ class Durable(TemporalDurability[Any]):
         heartbeat_timeout: timedelta = policies.AGENT_CALL_HEARTBEAT_TIMEOUT,
         on_halt: str = "park",
         hand_offs: HandOffPolicy | None = None,
+        budget: Budget | None = None,
+        cheaper_models: Sequence[str] = (),
     ) -> None:
         """Say how the agent is to be made durable; nothing is bound yet.
 
@@ -119,6 +123,8 @@ class Durable(TemporalDurability[Any]):
             on_halt: What a model does to a run whose every call would fail (key refused, quota used up): ``park``
                 lets it wait until a person has mended it, ``fail`` fails the run.
             hand_offs: When to remind, escalate and expire what waits for a person; it waits without an end by default.
+            budget: The most that each run, or conversation, may spend; sub-agents' calls count as its own.
+            cheaper_models: Names of models that a person is offered where the budget does not pay for another call.
         """
         super().__init__(
             models=models,
@@ -132,6 +138,8 @@ class Durable(TemporalDurability[Any]):
         self.usage_limits = usage_limits or UsageLimits(request_limit=None)
         self.on_halt = on_halt
         self.hand_offs = hand_offs
+        self.budget = budget
+        self.cheaper_models = tuple(cheaper_models)
         self._effects: dict[str, Effect] = {}
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -157,7 +165,7 @@ class Durable(TemporalDurability[Any]):
 
     def get_wrapper_model(self, model: Model[Any]) -> Model[Any] | None:
         """Make calls under their keys, within their time, and tell their tokens."""
-        return ServingModel(model)
+        return ServingModel(model, cheaper=self.cheaper_models)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any] | None:
         """Take up the options of tools before they become activities."""
@@ -179,15 +187,28 @@ class Durable(TemporalDurability[Any]):
                 raise TurnSpoken(speech, messages=ctx.messages, usage=usage_as_json(ctx.usage))
         return await super().before_model_request(ctx, request_context)
 
+    async def prepare_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Let a run come to an end where somebody has decided so."""
+        host = run_host()
+        if host is not None and host.money.last_call_by():
+            request_context = last_call(request_context)
+        return await super().prepare_model_request(ctx, request_context)
+
     async def on_model_request_error(
         self,
-        ctx: RunContext[Any],  # noqa: ARG002
+        ctx: RunContext[Any],
         *,
         request_context: ModelRequestContext,  # noqa: ARG002
         error: Exception,
     ) -> ModelResponse:
         """Park where every further call would fail the same way, and go on once that is mended."""
         host, reason = run_host(), _halt(error)
+        if host is not None and (refused := refusal(error)) is not None:
+            if await decide(host, refused):  # on another model: that takes a run of the workflow that begins with it
+                await host.continue_as_new(messages=ctx.messages, usage=usage_as_json(ctx.usage))
+            raise RetryModelRequest
         if host is None or reason is None or self.on_halt == "fail":
             raise error
         choices = [Choice.RETRY, Choice.STOP]
@@ -274,6 +295,16 @@ def durable_of(agent: Agent[Any, Any]) -> Durable | None:
 def _ends_with_requests(output_type: Any) -> bool:
     parts = output_type if isinstance(output_type, list | tuple) else get_args(output_type) or (output_type,)
     return DeferredToolRequests in parts
+
+
+def payers_of_run(
+    agent: Agent[Any, Any], workflow_id: str, budget: Budget | None, tenant: str | None
+) -> list[BudgetScope]:
+    """Return what pays for a run besides the app's budget: its own, else its agent's, and its tenant's."""
+    durable = durable_of(agent)
+    own = budget or (durable.budget if durable else None)
+    scopes = [own.scope(workflow_id)] if own else []
+    return [*scopes, BudgetScope(key=tenant_key(tenant))] if tenant else scopes
 
 
 async def _with_activity_options(_: RunContext[Any], definitions: list[ToolDefinition]) -> list[ToolDefinition]:

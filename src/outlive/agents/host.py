@@ -9,12 +9,15 @@ from temporalio import workflow
 from outlive.contracts.agents import AgentMessage, Choice, Decision, HandOffKind, Speech
 from outlive.contracts.events import EventKind
 from outlive.contracts.hand_offs import HandOffPolicy
-from outlive.workflows.waiting import Check
+from outlive.workflows.money import RunMoney
+from outlive.workflows.waiting import Check, Moot
 
 
 @runtime_checkable
 class RunHost(Protocol):
     """The agent workflow, for the hooks of the agent that it runs."""
+
+    money: RunMoney
 
     def take_steering(self) -> list[AgentMessage]:
         """Return what was said to steer the turn since the last call."""
@@ -42,6 +45,7 @@ class RunHost(Protocol):
         about: dict[str, Any] | None = None,
         policy: HandOffPolicy | None = None,
         check: Check | None = None,
+        moot: Moot | None = None,
     ) -> Decision:
         """Park until a person has decided."""
         ...

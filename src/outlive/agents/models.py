@@ -1,6 +1,7 @@
 """The models of agents: one that serves calls in activities, and one that stands for it in workflow code."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -23,6 +24,7 @@ from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
 from outlive.agents.services import services
+from outlive.agents.spending import Asked, paid, price_of
 from outlive.contracts.events import EventKind
 from outlive.effects.current import CurrentCall, current_call
 from outlive.models.rehearsal import REHEARSAL_PROFILE
@@ -34,6 +36,11 @@ REQUIRES_END = "openai_chat_streaming_requires_finish_reason"
 class ServingModel(WrapperModel):
     """Makes a model's call in an activity: under its key, within its time, its tokens told as they come."""
 
+    def __init__(self, wrapped: Model[Any], *, cheaper: Sequence[str] = ()) -> None:
+        """Wrap a model; ``cheaper`` are the names of those that a person is offered where no budget pays for it."""
+        super().__init__(wrapped)
+        self._cheaper = cheaper
+
     async def request(
         self,
         messages: list[ModelMessage],
@@ -44,17 +51,27 @@ class ServingModel(WrapperModel):
         call, offered = current_call.get(), services()
         if call is None or offered is None:
             return await self.wrapped.request(messages, model_settings, model_request_parameters)
-        asked = _with_key(model_settings, call.key)
-        async with asyncio.timeout(offered.settings.model_timeout):
-            if _can_stream(self.wrapped):
-                response = await self._streamed(call, messages, asked, model_request_parameters)
-            else:
-                response = await self.wrapped.request(messages, asked, model_request_parameters)
+
+        async def make(settings: ModelSettings | None) -> ModelResponse:
+            keyed = _with_key(settings, call.key)
+            async with asyncio.timeout(offered.settings.model_timeout):
+                if _can_stream(self.wrapped):
+                    return await self._streamed(call, messages, keyed, model_request_parameters)
+                return await self.wrapped.request(messages, keyed, model_request_parameters)
+
+        asked = Asked(
+            model=self.wrapped,
+            messages=messages,
+            settings=model_settings,
+            parameters=model_request_parameters,
+            cheaper=self._cheaper,
+        )
+        response = await paid(offered, call, asked, make)
         call.facts.update(
             model=response.model_name,
             input_tokens=response.usage.input_tokens,
             output_tokens=response.usage.output_tokens,
-            usd_nanos=_price(response),
+            usd_nanos=price_of(offered, response),
             finish=response.finish_reason,
         )
         return response
@@ -138,13 +155,3 @@ def _tell(call: CurrentCall, event: ModelResponseStreamEvent) -> None:
             call.tell(EventKind.TEXT_DELTA, {"text": event.delta.content_delta})
         elif isinstance(event.delta, ThinkingPartDelta) and event.delta.content_delta:
             call.tell(EventKind.THINKING_DELTA, {"text": event.delta.content_delta})
-
-
-def _price(response: ModelResponse) -> int | None:
-    """Return the price in billionths of a dollar; None where it is not known."""
-    offered = services()
-    if offered is None or not response.model_name or not response.provider_name:
-        return None
-    if response.provider_name == "offline":
-        return 0
-    return offered.prices.usd_nanos(response.usage, response.model_name, response.provider_name, response.provider_url)

@@ -14,6 +14,7 @@ from outlive.models.keys import default_model
 from outlive.models.prices import Prices
 from outlive.models.rehearsal import build_rehearsal
 from outlive.models.transport import Transport
+from outlive.money.purse import Purse
 from outlive.names import OFFLINE_MODEL
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
@@ -30,6 +31,7 @@ class Services:
     ledger: Ledger
     streams: StreamWriter
     transport: Transport
+    purse: Purse
     prices: Prices = field(default_factory=Prices)
     _models: dict[str, Model[Any]] = field(default_factory=dict)
 
@@ -67,9 +69,14 @@ def services() -> Services | None:
 
 
 @asynccontextmanager
-async def offer(settings: Settings, ledger: Ledger, streams: StreamWriter) -> AsyncIterator[Services]:
+async def offer(
+    settings: Settings, ledger: Ledger, streams: StreamWriter, *, purse: Purse, prices: Prices
+) -> AsyncIterator[Services]:
     """Offer services to the agents of this process for as long as the block runs."""
-    offered = Services(settings=settings, ledger=ledger, streams=streams, transport=Transport(settings.model_timeout))
+    transport = Transport(settings.model_timeout)
+    offered = Services(
+        settings=settings, ledger=ledger, streams=streams, transport=transport, purse=purse, prices=prices
+    )
     _current.append(offered)
     try:
         yield offered

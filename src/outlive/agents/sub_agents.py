@@ -6,12 +6,14 @@ from typing import Any
 
 from pydantic_ai import Agent, RunContext
 from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.durable_exec.temporal import TemporalDurability
 from pydantic_ai.toolsets import AgentToolset, FunctionToolset
 from temporalio import workflow
 
-from outlive.agents.host import run_host
+from outlive.agents.host import RunHost, run_host
 from outlive.agents.outputs import usage_as_json, usage_from_json
 from outlive.contracts.agents import AgentInput, AgentMessage, AgentOutcome
+from outlive.contracts.budgets import Budget, BudgetScope
 from outlive.contracts.events import EventKind
 from outlive.errors import AppError
 from outlive.names import AGENT_WORKFLOW, agent_workflow_id, split_agent_workflow_id
@@ -57,14 +59,15 @@ def _asking(agent: Agent[Any, Any]) -> Any:
         if not workflow.in_workflow():
             result = await agent.run(task, usage=ctx.usage)
             return result.output
-        outcome = await _child_run(agent.name or "", task)
+        outcome = await _child_run(agent, task)
         ctx.usage.incr(usage_from_json(outcome.usage))
         return outcome.output
 
     return ask
 
 
-async def _child_run(agent: str, task: str) -> AgentOutcome:
+async def _child_run(asked: Agent[Any, Any], task: str) -> AgentOutcome:
+    agent = asked.name or ""
     parent = split_agent_workflow_id(workflow.info().workflow_id)
     parent_id = parent[1] if parent else workflow.info().workflow_id
     child_id = agent_workflow_id(agent, f"{parent_id}.{workflow.uuid4().hex[:6]}")
@@ -73,7 +76,12 @@ async def _child_run(agent: str, task: str) -> AgentOutcome:
         await host.note(EventKind.CHILD_STARTED, child_id, stream=child_id, agent=agent)
     outcome: AgentOutcome = await workflow.execute_child_workflow(
         AGENT_WORKFLOW,
-        AgentInput(agent=agent, inbox=[AgentMessage(message_id="start", content=task)], wants_messages=False),
+        AgentInput(
+            agent=agent,
+            inbox=[AgentMessage(message_id="start", content=task)],
+            wants_messages=False,
+            budgets=_budgets(asked, child_id, host),
+        ),
         id=child_id,
         result_type=AgentOutcome,
         parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
@@ -84,6 +92,13 @@ async def _child_run(agent: str, task: str) -> AgentOutcome:
         usage = usage_as_json(usage_from_json(outcome.usage))
         await host.note(EventKind.CHILD_ENDED, child_id, stream=child_id, agent=agent, usage=usage)
     return outcome
+
+
+def _budgets(agent: Agent[Any, Any], child_id: str, host: RunHost | None) -> list[BudgetScope]:
+    """Return what pays for the calls of a child: what pays for its parent's, and its own budget."""
+    durable = TemporalDurability.from_agent(agent)
+    own: Budget | None = getattr(durable, "budget", None)
+    return [*(host.money.payers() if host else []), *([own.scope(child_id)] if own else [])]
 
 
 def sub_agents_of(agent: Agent[Any, Any]) -> list[Agent[Any, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from outlive.app import App, load_app
 from outlive.cli.references import required_app
+from outlive.contracts.budgets import Budget
 from outlive.engine.run_health import worker_problem
 from outlive.errors import AppError, EngineUnavailable, UsageError
 from outlive.runs import Connection
@@ -32,6 +33,8 @@ class AgentRequest:
     run_id: str
     model: str | None = None
     deps_json: str | None = None
+    budget: Budget | None = None
+    tenant: str | None = None
 
     @property
     def run(self) -> str:
@@ -50,7 +53,14 @@ class AgentRequest:
 
 
 def agent_request(
-    agent: str, *, app: str | None, run_id: str | None, model: str | None, deps: str | None
+    agent: str,
+    *,
+    app: str | None,
+    run_id: str | None,
+    model: str | None,
+    deps: str | None,
+    budget: str | None = None,
+    tenant: str | None = None,
 ) -> AgentRequest:
     """Check all that can be checked without importing the app.
 
@@ -73,6 +83,8 @@ def agent_request(
         run_id=run_id or new_run_id(),
         model=model,
         deps_json=deps,
+        budget=None if budget is None else Budget.parse(budget),
+        tenant=tenant,
     )
 
 

@@ -1,6 +1,7 @@
 """``outlive batch``: start, follow and change batches, and get their results."""
 
 import asyncio
+import getpass
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.contracts.budgets import Budget
 from outlive.errors import BatchError
 from outlive.ledger.records import BatchState
 
@@ -172,16 +174,27 @@ def cancel(batch_id: str) -> None:
 
 @batch.command(name="set")
 @click.argument("batch_id")
-@click.option("--concurrency", type=click.IntRange(min=1), required=True, help="Documents in flight over all workers.")
-def set_concurrency(batch_id: str, concurrency: int) -> None:
-    """Change how many documents are in flight, while the batch runs."""
+@click.option("--concurrency", type=click.IntRange(min=1), help="Documents in flight over all workers.")
+@click.option("--budget", help="The most that it may spend: 50usd. One that is paused for money goes on by itself.")
+def change(batch_id: str, concurrency: int | None, budget: str | None) -> None:
+    """Change how many documents are in flight, or what may be spent, while the batch runs."""
+    if concurrency is None and budget is None:
+        raise click.UsageError("Give --concurrency, --budget or both.")
+    wanted = None if budget is None else Budget.parse(budget)
 
     async def run() -> None:
         async with _client() as client:
-            await (await client.batch(batch_id)).set_concurrency(concurrency)
+            handle = await client.batch(batch_id)
+            if concurrency is not None:
+                await handle.set_concurrency(concurrency)
+            if wanted is not None:
+                await handle.set_budget(wanted, by=getpass.getuser())
 
     asyncio.run(run())
-    click.echo(f"{concurrency:,} documents in flight from now on.")
+    if concurrency is not None:
+        click.echo(f"{concurrency:,} documents in flight from now on.")
+    if budget is not None:
+        click.echo(f"It may spend {budget}.")
 
 
 @batch.command(name="retry-failed")

@@ -21,6 +21,8 @@ EXIT_INTERRUPTED = 130
 @click.option("--app", metavar="MODULE:APP", help="App that declares the agent.  [the one served last, or app.py]")
 @click.option("--model", help="Model in place of the agent's own, such as openai:gpt-5-mini.")
 @click.option("--deps", metavar="JSON", help="Dependencies of the agent's deps_type.")
+@click.option("--budget", help="The most that it may spend: 0.50usd, 200000tokens, 40calls, or several of them.")
+@click.option("--tenant", help="On whose behalf it spends: tenant/NAME pays as well.")
 def chat(agent: str, **options: Any) -> None:
     """Talk with AGENT. What is typed while it works waits for its turn; with a leading ! it joins the turn at work.
 
@@ -76,6 +78,13 @@ async def _open(client: "Client", request: "AgentRequest", deps: Any) -> "Conver
         is_plain = request.model is None and deps is None
         if is_plain and await run_exists(await client.temporal(), workflow_id):
             return Conversation(client, workflow_id)
-        return await client.conversation(request.agent, conversation_id=request.run_id, deps=deps, model=request.model)
+        return await client.conversation(
+            request.agent,
+            conversation_id=request.run_id,
+            deps=deps,
+            model=request.model,
+            budget=request.budget,
+            tenant=request.tenant,
+        )
 
     return await patiently(opened, patience=STARTING_SECONDS)

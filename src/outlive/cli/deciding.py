@@ -35,19 +35,23 @@ def say(run_id: str, text: str, steer: bool, app: str | None) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="ID")
-@click.argument("choice", type=click.Choice(["retry", "tell", "stop"]))
+@click.argument("choice", type=click.Choice(["retry", "tell", "raise", "finish", "model", "stop"]))
+@click.option("--value", help="What goes with it: with raise the new cap (2usd), with model its name.")
 @click.option("--question", help="Which question, where several are open; all of them, if left out.")
 @click.option("--app", metavar="MODULE:APP", help=APP_HELP)
-def decide(run_id: str, choice: str, question: str | None, app: str | None) -> None:
+def decide(run_id: str, choice: str, value: str | None, question: str | None, app: str | None) -> None:
     """Decide what the run ID does that waits for a person.
 
     retry tries again, once what was wrong is mended; tell lets the model know that the call failed; stop ends the run.
+
+    Where a budget does not pay: raise goes on under a higher one, finish lets the model end with what there is, model
+    goes on with a cheaper model.
     """
 
     async def work(handle: "RunHandle[Any]") -> None:
         from outlive.cli.run_following import patiently
 
-        await patiently(lambda: handle.decide(choice, question_id=question, by=getpass.getuser()))
+        await patiently(lambda: handle.decide(choice, question_id=question, value=value, by=getpass.getuser()))
         click.echo(f"Decided: {choice}. {'It ends.' if choice == 'stop' else 'It goes on.'}")
 
     with_run(run_id, app, work)

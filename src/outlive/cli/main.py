@@ -12,6 +12,7 @@ COMMANDS = {
     "analyze": ("outlive.cli.analyze", "Answer one instruction for every document of a source."),
     "answer": ("outlive.cli.answering", "Decide what waits for a person: approve, deny, answer."),
     "batch": ("outlive.cli.batch", "Start, follow and change batches, and get their results."),
+    "budget": ("outlive.cli.money", "Show, set and raise budgets: what may be spent."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
@@ -26,6 +27,7 @@ COMMANDS = {
     "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
     "show": ("outlive.cli.show", "Show a run: what was said, called, waited for and paid."),
+    "spend": ("outlive.cli.money", "Tell what was spent: by agent, batch, model, day or tenant."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
 }
 EXIT_FAILED = 1

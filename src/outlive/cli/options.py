@@ -100,6 +100,8 @@ def answer_options(command: F) -> F:
             ),
             click.option("--fields", help="Names of the fields of the answer: summary,topics."),
             click.option("--concurrency", type=click.IntRange(min=1), help="Documents in flight over all workers."),
+            click.option("--budget", help="The most that it may spend: 25usd, 1000calls, or several of them."),
+            click.option("--tenant", default="", help="On whose behalf it spends: tenant/NAME pays as well."),
             click.option("--fresh", is_flag=True, help="Answer every document anew, also where an answer exists."),
         ]
     ):
@@ -141,6 +143,8 @@ class Answering:
     schema: Path | None
     fields: str | None
     concurrency: int | None
+    budget: str | None
+    tenant: str
     fresh: bool
 
     def output_schema(self) -> dict[str, Any] | None:

@@ -5,9 +5,11 @@ import sys
 import click
 
 from outlive.app import App
+from outlive.batch_requests import BatchRequest
 from outlive.cli.options import Answering, Reading
-from outlive.client import BatchRequest, Client
+from outlive.client import Client
 from outlive.contracts.batches import BatchSpec
+from outlive.contracts.budgets import Budget
 from outlive.names import OFFLINE_MODEL
 
 
@@ -34,6 +36,7 @@ async def batch_request(
     from outlive.models.outputs import prepare_output
 
     declared = client.function(function)
+    budget = None if answering.budget is None else Budget.parse(answering.budget)
     opened = open_source(
         source, column=reading.column, text_column=reading.text_column, stdin=sys.stdin if source == "-" else None
     )
@@ -54,6 +57,7 @@ async def batch_request(
     return BatchRequest(
         source=opened,
         batch_id=batch_id,
+        budget=budget,
         spec=BatchSpec(
             batch_id=batch_id or "",
             function=function,
@@ -64,6 +68,7 @@ async def batch_request(
             reading=options,
             long_documents=reading.long_documents,
             fresh=answering.fresh,
+            tenant=answering.tenant,
         ),
     )
 

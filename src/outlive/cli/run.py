@@ -27,6 +27,8 @@ EXIT_INTERRUPTED = 130
 @click.option("--app", metavar="MODULE:APP", help="App that declares the agent.  [the one served last, or app.py]")
 @click.option("--model", help="Model in place of the agent's own, such as openai:gpt-5-mini.")
 @click.option("--deps", metavar="JSON", help="Dependencies of the agent's deps_type.")
+@click.option("--budget", help="The most that it may spend: 0.50usd, 200000tokens, 40calls, or several of them.")
+@click.option("--tenant", help="On whose behalf it spends: tenant/NAME pays as well.")
 @click.option("--detach", is_flag=True, help="Start it and return; needs `outlive up`.")
 @click.option("--json", "as_json", is_flag=True, help="Result, state and usage as JSON on standard output.")
 def run(agent: str, prompt: str, *, detach: bool, as_json: bool, **options: Any) -> None:
@@ -103,7 +105,15 @@ async def _start(client: "Client", request: "AgentRequest", prompt: str, deps: A
     from outlive.cli.run_following import STARTING_SECONDS, patiently
 
     return await patiently(
-        lambda: client.start_run(request.agent, prompt, run_id=request.run_id, deps=deps, model=request.model),
+        lambda: client.start_run(
+            request.agent,
+            prompt,
+            run_id=request.run_id,
+            deps=deps,
+            model=request.model,
+            budget=request.budget,
+            tenant=request.tenant,
+        ),
         patience=STARTING_SECONDS,
     )
 

@@ -8,9 +8,10 @@ from statistics import fmean, stdev
 
 import click
 
+from outlive.batch_requests import BatchRequest
 from outlive.cli.amounts import dollars, duration
 from outlive.cli.following import follow
-from outlive.client import BatchRequest, Client
+from outlive.client import Client
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source
 from outlive.errors import BatchError

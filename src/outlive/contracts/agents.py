@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from outlive.contracts.budgets import BudgetScope
+
 
 class Choice(StrEnum):
     """What can be decided of a run that is parked.
@@ -22,6 +24,7 @@ class Choice(StrEnum):
         ANSWER: The decision's value is what was asked for.
         RAISE: Go on under a higher cap, given as the decision's value.
         FINISH: Come to an end with what there is.
+        MODEL: Go on with another model, given as the decision's value, until the run ends.
     """
 
     RETRY = "retry"
@@ -33,6 +36,7 @@ class Choice(StrEnum):
     ANSWER = "answer"
     RAISE = "raise"
     FINISH = "finish"
+    MODEL = "model"
 
 
 class HandOffKind(StrEnum):
@@ -132,6 +136,10 @@ class AgentInput:
         taken_by: Who has taken the conversation over; empty where the agent speaks itself.
         speeches: What they have said and no turn has taken up yet.
         last_by: Who gave the last output in the agent's place, where a person did.
+        budgets: What pays for its calls besides the app's budget: its own, its parents', its tenant's.
+        last_call_by: Who has decided that the turn comes to an end whatever the budgets say.
+        last_calls: How many model calls were made on that decision.
+        heard: Latest version of each budget that the run has heard of.
     """
 
     agent: str
@@ -154,6 +162,10 @@ class AgentInput:
     taken_by: str = ""
     speeches: list[Speech] = field(default_factory=list)
     last_by: str = ""
+    budgets: list[BudgetScope] = field(default_factory=list)
+    last_call_by: str = ""
+    last_calls: int = 0
+    heard: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,7 @@ class BatchSpec:
         long_documents: ``split`` works a text longer than the model's context through in parts, ``refuse`` records it.
         fresh: True answers every document anew, though an earlier batch has the same answer.
         reuse_from: With ``fresh``, the one batch whose answers may still be used: this batch's own sample.
+        tenant: On whose behalf it spends; empty for nobody's.
         recipe: Digest of all that decides an answer besides the document: function, instruction, model, schema.
     """
 
@@ -55,6 +56,7 @@ class BatchSpec:
     fresh: bool = False
     reuse_from: str | None = None
     recipe: str = ""
+    tenant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ class BatchInput:
         paused: Whether no window is to be begun.
         pause_reason: Why, where the batch paused itself.
         heartbeat_timeout_seconds: Silence after which a window's worker is taken for dead; None takes the policy's.
+        waits_for: Key of the budget that it is paused for.
+        heard: Latest version of each budget that it has heard of.
     """
 
     batch_id: str
@@ -80,6 +84,8 @@ class BatchInput:
     paused: bool = False
     pause_reason: str | None = None
     heartbeat_timeout_seconds: float | None = None
+    waits_for: str | None = None
+    heard: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +112,15 @@ class WindowReport:
         recorded: Outcomes that this attempt recorded.
         missing: Documents of the window that still have no outcome.
         halted: Why the batch has to pause, where it has to.
+        budget: Key of the budget that does not pay, where that is why.
+        budget_version: Its version then.
     """
 
     recorded: int = 0
     missing: int = 0
     halted: str | None = None
+    budget: str | None = None
+    budget_version: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)

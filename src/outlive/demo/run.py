@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from outlive.batch_requests import BatchRequest
 from outlive.cli.results import write_results
-from outlive.client import BatchRequest, Client
+from outlive.client import Client
 from outlive.contracts.batches import ReadingOptions
 from outlive.demo.corpus import DOCUMENTS, corpus, standard_library, urls
 from outlive.demo.killing import PLAN, Executioner

@@ -1,12 +1,14 @@
 """The call that is being made: what a tool, or a model, may know of it and tell about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from outlive.contracts.budgets import BudgetScope
 from outlive.contracts.events import EventKind
 from outlive.errors import UsageError
+from outlive.ledger.spending import Spent
 
 
 @dataclass(kw_only=True)
@@ -20,6 +22,10 @@ class CurrentCall:
         is_again: Whether an earlier attempt was begun, and nobody knows what came of it.
         facts: What is known of the call when it has ended, for the ledger: model, tokens, price.
         requests: How many requests that change something it has made so far over `http_client`.
+        workflow_id: The run that it is made for.
+        payers: Budgets that pay for it, besides the app's.
+        lifted_by: Who let it be made though a budget does not pay for it; empty where nobody has.
+        spent: What it came to, to be recorded with its result.
     """
 
     key: str
@@ -28,6 +34,10 @@ class CurrentCall:
     is_again: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     requests: int = 0
+    workflow_id: str = ""
+    payers: Sequence[BudgetScope] = ()
+    lifted_by: str = ""
+    spent: Spent | None = None
 
 
 current_call: ContextVar[CurrentCall | None] = ContextVar("outlive_current_call", default=None)

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from outlive.errors import LedgerError
 from outlive.ledger.schema import answers, effects
+from outlive.ledger.spending import Spent, record_spent
 
 LONGEST_ERROR = 4_000  # characters
 UNFIT = "unfit_answers"  # among the facts of a call that is not done
@@ -233,12 +234,18 @@ class Effects:
         with self._writing.begin() as connection:
             connection.execute(update(effects).where(*_held(key, attempt)).values(lease_until=0.0))
 
-    def finish(self, key: str, result: bytes, facts: dict[str, Any]) -> bytes:
-        """Record an effect as done, and return the result that counts: the first that was recorded."""
+    def finish(self, key: str, result: bytes, facts: dict[str, Any], *, spent: Spent | None = None) -> bytes:
+        """Record an effect as done, and return the result that counts: the first that was recorded.
+
+        Args:
+            spent: What it came to, counted in the same transaction, whichever result counts.
+        """
         done = {"state": EffectState.DONE, "result": result, "facts": json.dumps(facts), "ended_at": time.time()}
         is_open = or_(effects.c.state != EffectState.DONE, effects.c.result.is_(None))
         with self._writing.begin() as connection:
             connection.execute(update(effects).where(effects.c.effect_key == key, is_open).values(**done))
+            if spent is not None:
+                record_spent(connection, [spent])
             return _found(connection, key).result or result
 
     def fail(

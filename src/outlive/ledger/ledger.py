@@ -14,10 +14,12 @@ from sqlalchemy.exc import DatabaseError
 from outlive.errors import BatchError, LedgerError
 from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
+from outlive.ledger.budgets import Budgets
 from outlive.ledger.database import open_database
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.retention import Retention
+from outlive.ledger.spending import Spending
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
 
@@ -112,6 +114,16 @@ class Ledger:
     def approval_rules(self) -> ApprovalRules:
         """Reads and writes of rules that approve calls, to be run through `call`."""
         return ApprovalRules(self.engine)
+
+    @property
+    def budgets(self) -> Budgets:
+        """Reads and writes of budgets, to be run through `call`."""
+        return Budgets(self.engine)
+
+    @property
+    def spending(self) -> Spending:
+        """Reads and writes of what was spent, to be run through `call`."""
+        return Spending(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, or_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
-from outlive.ledger.schema import answers, effects, namespaces
+from outlive.ledger.schema import answers, budget_waits, effects, namespaces, reservations
 
 RUNS_PER_STATEMENT = 20
 ROWS_PER_TRANSACTION = 500  # writers wait meanwhile: some milliseconds
@@ -42,7 +42,7 @@ class Retention:
 
     def count(self, workflow_ids: Sequence[str], before: float) -> Kept:
         """Return how many rows `remove` would remove."""
-        counts = {effects: 0, answers: 0}
+        counts = dict.fromkeys(_TABLES, 0)
         with self._engine.connect() as connection:
             for some in _some(workflow_ids):
                 for table, moment in _TABLES.items():
@@ -55,7 +55,7 @@ class Retention:
 
         Broken off, it has removed some of them; calling it again removes the rest.
         """
-        counts = {effects: 0, answers: 0}
+        counts = dict.fromkeys(_TABLES, 0)
         for some in _some(workflow_ids):
             for table, moment in _TABLES.items():
                 old = and_(table.c.workflow_id.in_(some), moment < before)
@@ -106,7 +106,12 @@ class Retention:
         return len(some)
 
 
-_TABLES = {effects: func.coalesce(effects.c.ended_at, effects.c.begun_at), answers: answers.c.recorded_at}
+_TABLES = {
+    effects: func.coalesce(effects.c.ended_at, effects.c.begun_at),
+    answers: answers.c.recorded_at,
+    reservations: reservations.c.begun_at,  # what they came to, or may have, is in the sums of their budgets
+    budget_waits: budget_waits.c.since,
+}
 """Which rows belong to runs, and when each was written."""
 
 

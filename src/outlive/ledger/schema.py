@@ -218,3 +218,81 @@ used_links = Table(  # one-time links to decisions that were redeemed
     Column("used_at", Float, nullable=False),
     sqlite_with_rowid=False,
 )
+
+budgets = Table(  # what may be spent, what is, and what calls in flight may come to; amounts in billionths of a dollar
+    "budgets",
+    metadata,
+    Column("key", String(1100), primary_key=True),
+    Column("usd_nanos", BigInteger),  # the caps; NULL where there is none
+    Column("tokens", BigInteger),
+    Column("calls", BigInteger),
+    Column("spent_usd_nanos", BigInteger, nullable=False),
+    Column("spent_tokens", BigInteger, nullable=False),
+    Column("spent_calls", BigInteger, nullable=False),
+    Column("held_usd_nanos", BigInteger, nullable=False),  # reserved for calls in flight
+    Column("held_tokens", BigInteger, nullable=False),
+    Column("held_calls", BigInteger, nullable=False),
+    Column("doubtful_usd_nanos", BigInteger, nullable=False),  # … for calls that may have been billed: never known
+    Column("doubtful_tokens", BigInteger, nullable=False),
+    Column("doubtful_calls", BigInteger, nullable=False),
+    Column("unpriced_calls", BigInteger, nullable=False),  # of spent_calls, those whose price nobody knows
+    Column("unknown_prices", String(16), nullable=False),
+    Column("version", Integer, nullable=False),  # counts the changes of the caps
+    Column("declared", Text),  # the caps as the app's code has them; they are taken up again when that changes
+    sqlite_with_rowid=False,
+)
+
+budget_changes = Table(  # who changed the caps of a budget, and when
+    "budget_changes",
+    metadata,
+    Column("key", String(1100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("caps", Text, nullable=False),  # JSON
+    Column("changed_by", String(200), nullable=False),
+    Column("changed_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reservations = Table(  # one row for each call in flight that a budget pays for, and for each whose end is not known
+    "reservations",
+    metadata,
+    Column("hold_id", String(40), primary_key=True),
+    Column("effect_key", String(300), nullable=False),  # the call: the same on every attempt
+    Column("workflow_id", String(1000), nullable=False),
+    Column("budgets", Text, nullable=False),  # JSON list of keys
+    Column("usd_nanos", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # held, or doubtful
+    Column("owner", String(200), nullable=False),  # the worker process
+    Column("begun_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Index("reservations_by_effect", reservations.c.effect_key)
+Index("reservations_by_age", reservations.c.state, reservations.c.begun_at)
+
+budget_waits = Table(  # workflows that wait for a budget to be raised, so that whoever raises it need not know them
+    "budget_waits",
+    metadata,
+    Column("key", String(1100), primary_key=True),
+    Column("workflow_id", String(1000), primary_key=True),
+    Column("version", Integer, nullable=False),  # of the budget, when it did not pay
+    Column("since", Float, nullable=False),
+    Column("told_at", Float),  # when a worker last told the workflow of a change
+    sqlite_with_rowid=False,
+)
+
+spending = Table(  # totals by day, which outlive the rows that they are made of
+    "spending",
+    metadata,
+    Column("day", String(10), primary_key=True),  # UTC
+    Column("subject", String(300), primary_key=True),  # agent/NAME or batch/ID
+    Column("model", String(200), primary_key=True),
+    Column("tenant", String(200), primary_key=True),  # empty where there is none
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("usd_nanos", BigInteger, nullable=False),
+    Column("unpriced_calls", BigInteger, nullable=False),  # of calls, those whose price nobody knows
+    sqlite_with_rowid=False,
+)

@@ -1,5 +1,6 @@
 """The ledger's hot path: what a window reads before it begins, and writes for every document."""
 
+import asyncio
 import json
 import time
 from collections import defaultdict
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, Engine, and_, select
 from outlive.contracts.outcomes import Outcome
 from outlive.ledger.records import PendingDocument
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
+from outlive.ledger.spending import Spent, record_spent
 from outlive.ledger.writer import GroupCommit, Row
 
 # Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than SQLite's.
@@ -67,7 +69,12 @@ def give_back(connection: Connection, rows: list[Row]) -> None:
     connection.exec_driver_sql(_GIVE_BACK, rows)
 
 
-STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls, count_outages, give_back)
+def count_spent(connection: Connection, rows: list[Row]) -> None:
+    """Count what calls came to, and settle what was set aside for them."""
+    record_spent(connection, [call for (call,) in rows if isinstance(call, Spent)])
+
+
+STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls, count_outages, give_back, count_spent)
 
 
 class WindowLedger:
@@ -146,6 +153,10 @@ class WindowLedger:
         It is committed no later than any outcome recorded after it, and within milliseconds.
         """
         self._writer.write(record_calls, (self._number, position, call_key, answer))
+
+    def count_spent(self, spent: Spent) -> "asyncio.Future[bool]":
+        """Count what a call came to; done once it is committed, no later than an outcome recorded after it."""
+        return self._writer.write(count_spent, (spent,))
 
     async def record(self, outcome: Outcome, *, has_kept: bool = False) -> None:
         """Keep an outcome for good; returns once it is synced to disk. The first one recorded stays.

@@ -25,6 +25,7 @@ class Request:
         output: What kind of answer is wanted.
         turns: Earlier answers to this same request that did not fit.
         idempotency_key: Sent as ``Idempotency-Key``, the same on every attempt.
+        max_output_tokens: The most that the answer may have; None leaves it to the model.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Request:
     output: Output = TEXT
     turns: tuple[Turn, ...] = ()
     idempotency_key: str | None = None
+    max_output_tokens: int | None = None
 
     def digest(self) -> str:
         """Return 32 hexadecimal characters that stand for all that decides the answer."""

@@ -12,6 +12,8 @@ from outlive.contracts.outcomes import Cause
 from outlive.errors import AnswerInvalid, ModelHalted, ModelOverloaded
 from outlive.models.answers import Answer, Request
 from outlive.models.extractive import extract
+from outlive.models.given_prices import GivenPrices
+from outlive.models.paying import Payer
 from outlive.models.throttle import Throttle
 from outlive.names import OFFLINE_MODEL
 from outlive.settings import Settings
@@ -31,15 +33,17 @@ class Models:
     Pydantic AI is imported when the first model other than ``offline:extractive`` is asked for: that takes seconds.
     """
 
-    def __init__(self, settings: Settings, *, first_backoff: float = 0.5) -> None:
+    def __init__(self, settings: Settings, *, first_backoff: float = 0.5, prices: GivenPrices | None = None) -> None:
         """Make nothing yet: no connection, no import.
 
         Args:
             settings: Timeouts and attempts.
             first_backoff: Seconds before the second attempt; doubled for each further one.
+            prices: Of models that Outlive does not know.
         """
         self.settings = settings
         self._first_backoff = first_backoff
+        self._prices = prices
         self._exchanges: dict[str, Exchange] = {}
         self._throttles: dict[str, Throttle] = {}
         self._transport: Transport | None = None
@@ -100,14 +104,21 @@ class Models:
         """
         return whole(await self.answer(request))
 
-    async def answer(self, request: Request) -> Answer:
-        """Do as `ask`, but return an answer that was cut short too, so that its cost can be counted."""
+    async def answer(self, request: Request, *, payer: Payer | None = None) -> Answer:
+        """Do as `ask`, but return an answer that was cut short too, so that its cost can be counted.
+
+        Args:
+            payer: Pays for each attempt before it is made; the offline model costs nothing.
+
+        Raises:
+            BudgetExhausted: If the payer does not pay.
+        """
         if request.model == OFFLINE_MODEL:
             return await self._offline_answer(request)
         exchange = self._exchanges.get(request.model) or await self._exchange(request.model)
         clock = asyncio.get_running_loop().time
         began = clock()
-        answer = await self._with_attempts(exchange, request)
+        answer = await self._with_attempts(exchange, request, payer)
         return replace(answer, seconds=clock() - began)
 
     async def _offline_answer(self, request: Request) -> Answer:
@@ -116,13 +127,13 @@ class Models:
         text = extract(request.text, request.output)
         return Answer(text=text, usd_nanos=0, model=OFFLINE_MODEL, seconds=self.settings.offline_latency)
 
-    async def _with_attempts(self, exchange: "Exchange", request: Request) -> Answer:
+    async def _with_attempts(self, exchange: "Exchange", request: Request, payer: Payer | None) -> Answer:
         throttle = self.throttle(request.model)
         attempts = max(1, self.settings.model_attempts)
         attempt = 0
         while True:
             attempt += 1
-            outcome = await self._attempt(exchange, throttle, request)
+            outcome = await self._paid_attempt(exchange, throttle, request, payer)
             if isinstance(outcome, Answer):
                 return outcome
             wait = outcome.wait
@@ -139,6 +150,24 @@ class Models:
                 ) from outcome
             if not outcome.refused:  # a refusal holds back all calls, this one too: the throttle does that
                 await asyncio.sleep(self._backoff(attempt) if wait is None else wait)
+
+    async def _paid_attempt(
+        self, exchange: "Exchange", throttle: Throttle, request: Request, payer: Payer | None
+    ) -> "Answer | Retry":
+        if payer is None:
+            return await self._attempt(exchange, throttle, request)
+        paid = await payer.reserve(request, exchange.ceiling)
+        try:
+            limited = replace(request, max_output_tokens=paid.output_tokens)
+            outcome = await self._attempt(exchange, throttle, limited)
+        except BaseException as error:
+            await payer.give_back(paid, error)
+            raise
+        if isinstance(outcome, Answer):
+            await payer.settle(paid, outcome)
+        else:
+            await payer.give_back(paid, outcome)
+        return outcome
 
     async def _attempt(self, exchange: "Exchange", throttle: Throttle, request: Request) -> "Answer | Retry":
         from outlive.models.exchange import Retry
@@ -176,7 +205,7 @@ class Models:
         if self._transport is None:
             self._transport = Transport(self.settings.model_timeout)
         built = await asyncio.to_thread(build, model, self._transport)
-        return self._exchanges.setdefault(model, Exchange(model, built, Prices()))
+        return self._exchanges.setdefault(model, Exchange(model, built, Prices(self._prices)))
 
     async def pydantic_ai_model(self, model: str) -> Any:
         """Return the Pydantic AI model behind a name, for code that wants to call it itself."""

@@ -40,7 +40,7 @@ from outlive.errors import CallError, CallRejected, ModelHalted
 from outlive.models.answers import Answer, Request
 from outlive.models.catalog import retries_are_off
 from outlive.models.outputs import Output
-from outlive.models.prices import Prices
+from outlive.models.prices import Ceiling, Prices
 
 _TOOL = "final_result"
 _MOST_PARAMETERS = 256
@@ -94,6 +94,8 @@ class Exchange:
         settings = self._settings
         if request.idempotency_key is not None:
             settings = ModelSettings(**(settings or {}), extra_headers={"Idempotency-Key": request.idempotency_key})
+        if request.max_output_tokens is not None:
+            settings = ModelSettings(**(settings or {}), max_tokens=request.max_output_tokens)
         try:
             response = await model_request(
                 self.model,
@@ -105,6 +107,10 @@ class Exchange:
         except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
             raise judged(error, self.name) from error
         return self._answer(response, request.output)
+
+    def ceiling(self, input_tokens: int) -> Ceiling | None:
+        """Return what a call of so much input may cost at most; None where the price is not known."""
+        return self._prices.ceiling(self.model.model_name, self.model.system, self.model.base_url, input_tokens)
 
     def _parameters_for(self, request: Request) -> ModelRequestParameters:
         key = (request.output.digest, request.instruction)

@@ -10,6 +10,7 @@ from outlive.models.answers import Answer, Request, Turn, Usage
 from outlive.models.calls import Models, whole
 from outlive.models.long_texts import Long, plan_parts
 from outlive.models.outputs import TEXT, Misfit, Output, prepare_output
+from outlive.models.paying import Payer
 
 
 class CallJournal(Protocol):
@@ -54,6 +55,7 @@ class Llm:
         long_documents: str = "split",
         journal: CallJournal | None = None,
         idempotency_key: str | None = None,
+        payer: Payer | None = None,
     ) -> None:
         """Make the way; asks nothing.
 
@@ -67,9 +69,11 @@ class Llm:
             journal: Where completed calls are remembered.
             idempotency_key: What the ``Idempotency-Key`` of each call begins with; the same for every attempt at
                 this document.
+            payer: What pays for its calls; None where nothing limits them.
         """
         self.usage = Usage()
         self._models = models
+        self._payer = payer
         self._model = model
         self._instruction = instruction
         self._output = output
@@ -142,7 +146,7 @@ class Llm:
             return known
         if self._key is not None:
             request = replace(request, idempotency_key=f"{self._key}/{digest[:16]}-{ordinal}")
-        answer = await self._models.answer(request)
+        answer = await self._models.answer(request, payer=self._payer)
         self._journal.record(ordinal, digest, answer)
         self.usage.add(answer)
         return answer

@@ -5,16 +5,22 @@ output, and the call used nothing else, the same sum is done here with the price
 else goes to the library. A test compares the two over every model that the library knows.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelPrice
 from pydantic_ai.usage import RequestUsage
 
+from outlive.errors import SettingError
+from outlive.models.given_prices import HOW, GivenPrices
+
 _NANOS = Decimal(1_000_000_000)
 _NANOS_PER_TOKEN = Decimal(1000)  # of a price in dollars per million tokens
+_PROBE_TOKENS = 1_000  # of output, to tell the price of one without the rounding of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,32 @@ class _Flat:
     fresh: Decimal
     cached: Decimal | None
     output: Decimal
+    is_given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a call may cost at most, in billionths of a dollar.
+
+    Attributes:
+        base: Its input, whatever of it is cached, read from a cache or written to one.
+        output: One token of output.
+    """
+
+    base: int
+    output: int
 
 
 class Prices:
     """The prices of the models of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: GivenPrices | None = None) -> None:
+        """Take prices that go before the library's.
+
+        Raises:
+            SettingError: If one of them cannot be read.
+        """
+        self._given = {name: _given_price(name, price) for name, price in (given or {}).items()}
         self._flat: dict[tuple[str, str, str | None], _Flat | None] = {}
         self._unknown: set[tuple[str, str, str | None]] = set()
 
@@ -45,10 +71,8 @@ class Prices:
         key = (model_ref, provider, url)
         if key in self._unknown:
             return None
-        if key not in self._flat:
-            self._flat[key] = _flat_price(*key)
-        flat = self._flat[key]
-        if flat is not None and _is_plain(usage, flat):
+        flat = self._flat_price(key)
+        if flat is not None and (flat.is_given or _is_plain(usage, flat)):
             fresh = usage.input_tokens - usage.cache_read_tokens
             total = (
                 fresh * flat.fresh + usage.cache_read_tokens * (flat.cached or 0) + usage.output_tokens * flat.output
@@ -61,6 +85,42 @@ class Prices:
             return None
         except ValueError:  # counts that contradict each other
             return None
+
+    def ceiling(self, model_ref: str, provider: str, url: str | None, input_tokens: int) -> Ceiling | None:
+        """Return what a call of so much input may cost at most; None where the price is not known."""
+        key = (model_ref, provider, url)
+        if key in self._unknown:
+            return None
+        inputs = (
+            RequestUsage(input_tokens=input_tokens),
+            RequestUsage(input_tokens=input_tokens, cache_write_tokens=input_tokens),
+            RequestUsage(input_tokens=input_tokens, cache_read_tokens=input_tokens),
+            RequestUsage(input_tokens=input_tokens, input_audio_tokens=input_tokens),
+        )
+        known = [price for usage in inputs if (price := self.usd_nanos(usage, *key)) is not None]
+        answered = RequestUsage(input_tokens=input_tokens, output_tokens=_PROBE_TOKENS)
+        with_output, without = self.usd_nanos(answered, *key), self.usd_nanos(inputs[0], *key)
+        if with_output is None or without is None:
+            return None
+        return Ceiling(base=max(known) + 1, output=math.ceil((with_output - without) / _PROBE_TOKENS))
+
+    def _flat_price(self, key: tuple[str, str, str | None]) -> _Flat | None:
+        if key not in self._flat:
+            model_ref, provider, _ = key
+            given = self._given.get(f"{provider}:{model_ref}") or self._given.get(model_ref)
+            self._flat[key] = given or _flat_price(*key)
+        return self._flat[key]
+
+
+def _given_price(name: str, price: object) -> _Flat:
+    if not isinstance(price, Mapping):
+        raise SettingError(f"The price of {name!r} is {price!r}. {HOW}")
+    try:
+        fresh, output = (Decimal(price[part]) * _NANOS_PER_TOKEN for part in ("input", "output"))
+        cached = Decimal(price["cached"]) * _NANOS_PER_TOKEN if "cached" in price else fresh
+    except (KeyError, InvalidOperation, TypeError) as error:
+        raise SettingError(f"The price of {name!r} is {dict(price)!r}. {HOW}") from error
+    return _Flat(fresh, cached, output, is_given=True)
 
 
 def _is_plain(usage: RequestUsage, flat: _Flat) -> bool:

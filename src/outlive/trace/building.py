@@ -12,6 +12,7 @@ from outlive.names import (
     AGENT_WORKFLOW,
     DECIDE_UPDATE,
     NOTE_RUN,
+    RAISE_BUDGET,
     RECORD_HAND_OFF,
     SAY_UPDATE,
     SETTLE_EFFECT,
@@ -23,7 +24,7 @@ from outlive.trace.drafts import Drafts, moment
 from outlive.trace.model import Call, ChildRun, Failure, HistoryPart, Message, Timer, Value, Wait
 from outlive.trace.values import UnreadableValue, Values
 
-BOOKKEEPING = frozenset({RECORD_HAND_OFF, SETTLE_EFFECT})
+BOOKKEEPING = frozenset({RAISE_BUDGET, RECORD_HAND_OFF, SETTLE_EFFECT})
 """Local activities that only write down what the history tells anyway."""
 
 Handler = Callable[[HistoryEvent], Awaitable[None] | None]

@@ -9,6 +9,7 @@ from pydantic_ai.durable_exec.temporal import AgentPlugin, PydanticAIPlugin
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from outlive import registry as served
+from outlive.activities.budgets import BudgetBooks
 from outlive.activities.effects import EffectBooks
 from outlive.activities.hand_offs import HandOffBooks
 from outlive.activities.runs import RunNotes
@@ -18,6 +19,8 @@ from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
+from outlive.models.prices import Prices
+from outlive.money.purse import Purse
 from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.streams.writing import StreamWriter
@@ -31,7 +34,13 @@ from outlive.workflows.agent import AgentWorkflow
 
 @asynccontextmanager
 async def serve_agents(
-    registry: Registry, *, ledger: Ledger, settings: Settings, holdings: Holdings
+    registry: Registry,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    holdings: Holdings,
+    purse: Purse,
+    prices: Prices,
 ) -> AsyncIterator[WorkerParts]:
     """Prepare to serve an app's agents, for as long as the block runs."""
     agents = list(registry.agents.values())
@@ -46,7 +55,7 @@ async def serve_agents(
             holdings=holdings,
             leases=await stack.enter_async_context(Leases(ledger)),
         )
-        offered = await stack.enter_async_context(offer(settings, ledger, around.streams))
+        offered = await stack.enter_async_context(offer(settings, ledger, around.streams, purse=purse, prices=prices))
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         books = HandOffBooks(registry, ledger, around.streams)
@@ -56,6 +65,7 @@ async def serve_agents(
             activities=[
                 notes.note_run,
                 EffectBooks(ledger).settle_effect,
+                BudgetBooks(ledger).raise_budget,
                 books.record_hand_off,
                 books.tell_hand_off,
             ],

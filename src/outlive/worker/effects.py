@@ -26,6 +26,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from outlive.agents.accounts import accounts_of_run, read_accounts
 from outlive.agents.mcp_pool import McpPool
 from outlive.contracts.events import EventKind, NewEvent
 from outlive.effects.continuing import continued_effect
@@ -34,7 +35,8 @@ from outlive.effects.declaring import Policy
 from outlive.errors import EffectNotDone
 from outlive.ledger.effects import EffectClaim, EffectRecord, Standing, effect_key
 from outlive.ledger.ledger import Ledger
-from outlive.names import EFFECT_KEY_HEADER, ORIGINAL_RUN_HEADER
+from outlive.ledger.spending import Spent
+from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, ORIGINAL_RUN_HEADER
 from outlive.streams.writing import StreamWriter
 from outlive.worker.holdings import Holdings
 from outlive.worker.leases import LEASE_SECONDS, Leases
@@ -91,6 +93,8 @@ class _WorkflowOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         original = Payload(data=workflow.info().original_execution_run_id.encode())
         input.headers = {**input.headers, ORIGINAL_RUN_HEADER: original}
+        if accounts := accounts_of_run(input.activity):
+            input.headers[BUDGETS_HEADER] = Payload(data=accounts)
         if key := continued_effect.get():
             input.headers[EFFECT_KEY_HEADER] = Payload(data=key.encode())
         return super().start_activity(input)
@@ -121,7 +125,10 @@ class _Inbound(ActivityInboundInterceptor):
             attempt=record.attempts,
             tell=self._teller(info.workflow_id, claim, record.attempts),
             is_again=claimed.standing is Standing.REMAKE,
+            workflow_id=info.workflow_id,
         )
+        if (accounts := input.headers.get(BUDGETS_HEADER)) is not None:
+            call.payers, call.lifted_by = read_accounts(accounts.data)
         return await self._made(input, call, subject)
 
     async def _claim(self, input: ExecuteActivityInput, subject: Subject) -> EffectClaim:  # noqa: A002
@@ -181,15 +188,22 @@ class _Inbound(ActivityInboundInterceptor):
             raise verdict from None  # with its causes' tracebacks it would grow with each attempt
         finally:
             current_call.reset(token)
-        result = await self._recorded(input, call.key, result, call.facts)
+        result = await self._recorded(input, call.key, result, call.facts, call.spent)
         _tell(call, subject, "ended", {**call.facts, **shown_result(subject, result)})
         return result
 
-    async def _recorded(self, input: ExecuteActivityInput, key: str, result: Any, facts: dict[str, Any]) -> Any:  # noqa: A002
+    async def _recorded(
+        self,
+        input: ExecuteActivityInput,  # noqa: A002
+        key: str,
+        result: Any,
+        facts: dict[str, Any],
+        spent: Spent | None = None,
+    ) -> Any:
         """Record a result, and return the one that counts."""
         (payload,) = await activity.client().data_converter.encode([result])
         own = payload.SerializeToString()
-        counts = await self._ledger.call(self._ledger.effects.finish, key, own, facts)
+        counts = await self._ledger.call(self._ledger.effects.finish, key, own, facts, spent=spent)
         if counts != own:  # another attempt, that was taken for dead, has recorded its result before
             return await _restored(counts, input.fn)
         return result

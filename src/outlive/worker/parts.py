@@ -15,6 +15,7 @@ PASSED_THROUGH = (
     "outlive.errors",
     "outlive.ledger",
     "outlive.models",
+    "outlive.money",
     "outlive.names",
     "outlive.payloads",
     "outlive.registry",

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
@@ -22,10 +23,13 @@ from outlive.engine.presence import Presence
 from outlive.engine.retained import describe_place, read_namespace_id
 from outlive.ledger.ledger import Ledger
 from outlive.models.calls import Models
+from outlive.models.given_prices import read_prices
+from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.parts import NO_AGENTS
 from outlive.worker.people import serve_hand_offs
+from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
 
 logger = logging.getLogger(__name__)
@@ -36,6 +40,7 @@ ACTIVITY_SLOTS = 100
 _BUILD = WorkerDeploymentVersion(deployment_name="outlive", build_id=version("outlive"))
 """Left to itself, the SDK hashes the code of every loaded module for a name: 3 s of CPU at each start."""
 THREADS = 16
+LATE_SECONDS = 60.0  # after its time a model call can no longer be in flight
 
 
 async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Event) -> None:
@@ -50,15 +55,28 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
         ledger = await stack.enter_async_context(Ledger(home.ledger_db))
-        models = await stack.enter_async_context(Models(settings))
-        runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
+        given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
+        models = await stack.enter_async_context(Models(settings, prices=given))
+        longest_call = settings.model_timeout + LATE_SECONDS
+        purse = Purse(ledger, app=app.name, longest_call=longest_call)
+        for scope in app.registry.budgets:
+            await ledger.call(ledger.budgets.declare, scope)
+        runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
         books = BatchBooks(ledger)
         agents = NO_AGENTS
         if app.registry.agents:  # Pydantic AI is imported for those who have agents: that takes seconds
+            from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
 
             agents = await stack.enter_async_context(
-                serve_agents(app.registry, ledger=ledger, settings=settings, holdings=holdings)
+                serve_agents(
+                    app.registry,
+                    ledger=ledger,
+                    settings=settings,
+                    holdings=holdings,
+                    purse=purse,
+                    prices=Prices(given),
+                )
             )
         elif app.registry.workflows:
             agents = await stack.enter_async_context(serve_hand_offs(app.registry, ledger=ledger, settings=settings))
@@ -85,6 +103,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         )
         await stack.enter_async_context(worker)
         await _note_namespace(client, ledger)
+        await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
         stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()

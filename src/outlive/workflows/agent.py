@@ -24,11 +24,13 @@ from outlive.contracts.agents import (
     Turn,
     TurnResult,
 )
+from outlive.contracts.budgets import BudgetNews
 from outlive.contracts.events import EventKind
 from outlive.contracts.hand_offs import HandOffPolicy
 from outlive.names import (
     AGENT_WORKFLOW,
     BEGAN_MEMO,
+    BUDGET_SIGNAL,
     CLOSE_SIGNAL,
     REQUEST_MEMO,
     RUN_STATE_QUERY,
@@ -37,8 +39,9 @@ from outlive.names import (
 )
 from outlive.workflows import calls, policies
 from outlive.workflows.handoff import HandOffs
+from outlive.workflows.money import RunMoney
 from outlive.workflows.takeover import TakenOver
-from outlive.workflows.waiting import Check
+from outlive.workflows.waiting import Check, Moot
 
 with workflow.unsafe.imports_passed_through():
     from outlive import registry
@@ -70,6 +73,7 @@ class AgentWorkflow:
             is_conversation=run.is_conversation,
             on_change=self._take_up_speech,
         )
+        self.money = RunMoney(run)
 
     @workflow.run
     async def run(self, run: AgentInput) -> AgentOutcome:
@@ -113,6 +117,11 @@ class AgentWorkflow:
     def close(self) -> None:
         """End the conversation once everything said is answered."""
         self._is_closing = True
+
+    @workflow.signal(name=BUDGET_SIGNAL)
+    def budget_changed(self, news: BudgetNews) -> None:
+        """Take note that a budget was changed; what waits for that goes on."""
+        self.money.hear(news)
 
     @workflow.query(name=RUN_STATE_QUERY)
     def run_state(self) -> RunState:
@@ -164,6 +173,7 @@ class AgentWorkflow:
                 taken_by=self._taken.by,
                 speeches=self._taken.speeches,
                 last_by=self._last_by,
+                **self.money.carried(),
             ),
             memo={
                 REQUEST_MEMO: workflow.memo_value(REQUEST_MEMO, default=None),
@@ -186,12 +196,14 @@ class AgentWorkflow:
         about: dict[str, Any] | None = None,
         policy: HandOffPolicy | None = None,
         check: Check | None = None,
+        moot: Moot | None = None,
     ) -> Decision:
         """Park until a person has decided; costs nothing while it waits.
 
         Args:
             policy: When to remind, escalate and expire.
             check: Looks at a decision before it is taken, and returns what is wrong with it.
+            moot: Returns a decision once nobody need decide any more.
 
         Raises:
             ApplicationError: Where the choice is to stop.
@@ -204,6 +216,7 @@ class AgentWorkflow:
             about=about,
             policy=policy,
             check=check,
+            moot=moot,
             note=self.note,
         )
         if decision.choice == Choice.STOP:
@@ -232,6 +245,7 @@ class AgentWorkflow:
         if not run.is_mid_turn or self._turn > run.turn:
             message = self._inbox.pop(0)
             content, speech = message.content, message.speech
+            self.money.begin_turn()
             await self.note(EventKind.TURN_STARTED, content=content)
         try:
             result = await self._answered(content, speech)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from outlive.contracts.batches import BatchInput, BatchMark, BatchSummary, WindowInput
+from outlive.contracts.batches import BatchInput, BatchMark, BatchSummary, WindowInput, WindowReport
+from outlive.contracts.budgets import BudgetNews
 from outlive.names import (
     BATCH_WORKFLOW,
+    BUDGET_SIGNAL,
     PAUSE_REASON_QUERY,
     PAUSE_SIGNAL,
     RESUME_SIGNAL,
@@ -35,6 +37,8 @@ class BatchWorkflow:
         self._again: list[int] = []
         self._paused = batch.paused
         self._pause_reason = batch.pause_reason
+        self._waits_for = batch.waits_for
+        self._heard = dict(batch.heard)
         self._is_ending = False
 
     @workflow.run
@@ -70,8 +74,15 @@ class BatchWorkflow:
     async def resume(self) -> None:
         """Go on."""
         if self._paused and not self._is_ending:
-            self._paused, self._pause_reason = False, None
+            self._paused, self._pause_reason, self._waits_for = False, None, None
             await calls.mark_batch(BatchMark(batch_id=self._batch.batch_id, state="running"))
+
+    @workflow.signal(name=BUDGET_SIGNAL)
+    async def budget_changed(self, news: BudgetNews) -> None:
+        """Go on where the budget was changed that the batch is paused for."""
+        self._heard[news.key] = max(news.version, self._heard.get(news.key, -1))
+        if self._waits_for == news.key:
+            await self.resume()
 
     @workflow.signal(name=SET_WINDOWS_SIGNAL)
     def set_windows_in_flight(self, count: int) -> None:
@@ -128,10 +139,15 @@ class BatchWorkflow:
         else:
             if report.missing:
                 self._again.append(window)
-            if report.halted and not self._paused:
+            if report.halted and not self._paused and not self._is_mended(report):
+                self._waits_for = report.budget
                 await self._pause(report.halted)
         finally:
             del self._open[window]
+
+    def _is_mended(self, report: WindowReport) -> bool:
+        """Whether the budget that did not pay was changed since."""
+        return report.budget is not None and self._heard.get(report.budget, -1) > report.budget_version
 
     async def _pause(self, reason: str | None) -> None:
         self._paused, self._pause_reason = True, reason
@@ -154,5 +170,7 @@ class BatchWorkflow:
                 next_window=first,
                 paused=self._paused,
                 pause_reason=self._pause_reason,
+                waits_for=self._waits_for,
+                heard=self._heard,
             )
         )

@@ -6,12 +6,14 @@ from temporalio import workflow
 
 from outlive.contracts.agents import RunNote
 from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, WindowReport
+from outlive.contracts.budgets import BudgetRaise
 from outlive.contracts.effects import SettleEffect
 from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport
 from outlive.names import (
     COUNT_MISSING,
     MARK_BATCH,
     NOTE_RUN,
+    RAISE_BUDGET,
     RECORD_HAND_OFF,
     SETTLE_EFFECT,
     TELL_HAND_OFF,
@@ -105,4 +107,15 @@ def tell_hand_off(news: HandOffNews) -> "workflow.ActivityHandle[None]":
         schedule_to_close_timeout=policies.TELL_LASTS,
         retry_policy=policies.TELL_RETRIES,
         summary=f"tell of {news.hand_off_id}: {news.occasion}",
+    )
+
+
+async def raise_budget(raised: BudgetRaise) -> None:
+    """Write into the ledger that a person raised a budget: a local activity, one event of history."""
+    await workflow.execute_local_activity(
+        RAISE_BUDGET,
+        raised,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary=f"{raised.key}: {raised.amounts}",
     )

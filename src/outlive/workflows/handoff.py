@@ -25,7 +25,7 @@ from outlive.contracts.hand_offs import (
 )
 from outlive.names import CLAIM_UPDATE, DECIDE_UPDATE, HAND_OFFS_PATCH, HAND_OFFS_QUERY, STATE_MEMO
 from outlive.workflows import calls, policies
-from outlive.workflows.waiting import EXPIRY, Check, Waiting, on_expiry, timetable
+from outlive.workflows.waiting import EXPIRY, Check, Moot, Waiting, on_expiry, timetable
 
 Note = Callable[..., Awaitable[None]]
 
@@ -87,6 +87,7 @@ class HandOffs:
         about: dict[str, Any] | None = None,
         policy: HandOffPolicy | None = None,
         check: Check | None = None,
+        moot: Moot | None = None,
         note: Note | None = None,
     ) -> Decision:
         """Wait until a person has decided; costs nothing meanwhile, for months.
@@ -98,6 +99,7 @@ class HandOffs:
             about: What is needed to decide, JSON.
             policy: When to remind, escalate and expire.
             check: Looks at a decision before it is taken; deterministic.
+            moot: Returns a decision once nobody need decide any more; deterministic.
             note: How a run that was begun before hand-offs were recorded tells of them.
         """
         question = self._new_question(reason, choices=choices, subject=subject, kind=kind, about=about)
@@ -118,6 +120,7 @@ class HandOffs:
         waiting = Waiting(
             question=question,
             check=check,
+            moot=moot,
             since=now,
             policy=opening.policy or HandOffPolicy(),
             is_told=opening.is_told,
@@ -159,7 +162,7 @@ class HandOffs:
             left = None if at is None else timedelta(seconds=max(at - workflow.time(), 0.0))
             try:
                 await workflow.wait_condition(
-                    lambda: waiting.decision is not None, timeout=left, timeout_summary=f"{occasion}: {subject}"
+                    lambda: self._is_decided(waiting), timeout=left, timeout_summary=f"{occasion}: {subject}"
                 )
             except TimeoutError:
                 if waiting.decision is None:
@@ -168,6 +171,12 @@ class HandOffs:
                 is_expiry = waiting.decision.by == EXPIRY
                 return waiting.decision, Occasion.EXPIRED if is_expiry else Occasion.DECIDED
         raise AssertionError(waiting.question.question_id)  # the timetable ends with waiting without an end
+
+    def _is_decided(self, waiting: Waiting) -> bool:
+        """Whether it is decided, or has answered itself."""
+        if waiting.decision is None and waiting.moot is not None and (decision := waiting.moot()) is not None:
+            self._take(waiting, decision)
+        return waiting.decision is not None
 
     async def _pass(self, waiting: Waiting, occasion: Occasion) -> None:
         """Do what a moment of the timetable brings."""

@@ -12,6 +12,9 @@ from outlive.workflows import policies
 Check = Callable[[Decision], str | None]
 """Returns what is wrong with a decision, one sentence for whoever sends it."""
 
+Moot = Callable[[], Decision | None]
+"""Returns a decision once what was asked has answered itself; deterministic, and without effects."""
+
 EXPIRY = "expiry"
 """Who has decided where nobody did in time."""
 
@@ -26,6 +29,7 @@ class Waiting:
 
     question: Question
     check: Check | None
+    moot: Moot | None = None
     since: float
     policy: HandOffPolicy
     is_told: bool = False

@@ -14,7 +14,8 @@ from crash.batch.apps import app as crash_app
 from crash.workers import WorkerProcess, fork_worker
 from engines import DEADLINE, until
 from outlive.app import App
-from outlive.client import BatchRequest, Client
+from outlive.batch_requests import BatchRequest
+from outlive.client import Client
 from outlive.contracts.batches import BatchInput, BatchSpec
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source

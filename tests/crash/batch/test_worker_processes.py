@@ -7,7 +7,7 @@ from aiohttp import web
 
 from crash.batch.projects import MODEL, Project, texts
 from engines import until
-from outlive.client import BatchRequest
+from outlive.batch_requests import BatchRequest
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source

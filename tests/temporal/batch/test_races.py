@@ -8,7 +8,7 @@ import pytest
 
 from crash.batch.projects import Project, texts
 from engines import until
-from outlive.client import BatchRequest
+from outlive.batch_requests import BatchRequest
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.documents.entries import Entry
 from outlive.documents.sources import Source

@@ -110,7 +110,7 @@ ANALYZE = ("analyze", "docs", "Summarise.")
         (("batch", "watch", "x"), "No batch was ever started here"),
         (("batch", "pause", "x"), "No batch was ever started here"),
         (("batch", "results", "x"), "No batch was ever started here"),
-        (("batch", "set", "x"), "Missing option '--concurrency'"),
+        (("batch", "set", "x"), "Give --concurrency, --budget or both."),
         (("batch", "set", "x", "--concurrency", "0"), "Invalid value for '--concurrency'"),
         (("batch", "start", "f", "docs"), "No batch function 'f' is declared"),
         (("batch", "start", "f", "docs", "--app", "no_such_module_here:app"), "No module 'no_such_module_here'"),
@@ -120,7 +120,7 @@ ANALYZE = ("analyze", "docs", "Summarise.")
         (("run", "assistant", "Hi", "--app", "no_such_module_here:app"), "No module 'no_such_module_here'"),
         (("chat", "assistant"), "Write one with `outlive init`, or name yours with --app MODULE:APP."),
         (("say", "x", "Hi"), "there is no app.py in"),
-        (("decide", "x", "perhaps"), "'perhaps' is not one of 'retry', 'tell', 'stop'"),
+        (("decide", "x", "perhaps"), "'perhaps' is not one of 'retry', 'tell'"),
         (("cancel", "x"), "there is no app.py in"),
     ],
 )
