@@ -48,7 +48,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
-        ledger = await stack.enter_async_context(Ledger(home.ledger_db))
+        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db))
         models = await stack.enter_async_context(Models(settings))
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings)
         books = BatchBooks(ledger)
