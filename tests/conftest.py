@@ -22,6 +22,7 @@ from outlive.engine.connection import connect
 from outlive.engine.home import EngineState, Home
 from outlive.engine.server import EngineServer
 from outlive.settings import Settings
+from postgres import NoServer, PostgresServer
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,40 @@ def engine(engine_home: Path) -> Iterator[RunningEngine]:
     loop.call_soon_threadsafe(stop_asked.set)
     thread.join()
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[PostgresServer]:
+    """The session's PostgreSQL server; tests that stop one start their own."""
+    server = postgres_or_skip()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(shared_postgres: PostgresServer) -> str:
+    """The address of an empty database."""
+    return shared_postgres.new_database()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a ledger is to be: what holds of one database holds of the other."""
+    return tmp_path / "state" / "ledger.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+def postgres_or_skip() -> PostgresServer:
+    """Start a server; skip the test, with the reason, where none can be had."""
+    try:
+        server = PostgresServer()
+    except NoServer as error:
+        pytest.skip(f"no PostgreSQL here: {error}")
+    try:
+        server.start()
+    except NoServer as error:
+        server.remove()
+        pytest.skip(f"no PostgreSQL here: {error}")
+    return server
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class Client:
     def __init__(self, settings: Settings | None = None, *, app: App | None = None) -> None:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
-        self.ledger = Ledger(Home(self.settings.home).ledger_db)
+        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db)
         self.streams = StreamLog(Home(self.settings.home).streams_db)
         self._temporal: temporalio.client.Client | None = None
 

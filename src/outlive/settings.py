@@ -37,6 +37,11 @@ class Settings:
         "Hours between two rounds in which `outlive up` removes what no run needs any more; 0 leaves it to "
         "`outlive clean`.",
     ] = 6.0
+    ledger: Annotated[
+        str,
+        "Where effects, outcomes and money are remembered: empty for a file in the state folder, or a PostgreSQL "
+        "database, postgresql://user:password@host:5432/database.",
+    ] = field(default="", repr=False)  # it may hold a password
     payloads: Annotated[
         str,
         "Where large values are kept: empty for the state folder, or s3://, gs://, az:// or file:// with a bucket or "
@@ -98,6 +103,8 @@ class Settings:
     def _check(self) -> None:
         if self.synchronous not in {"full", "normal"}:
             raise SettingError(f"OUTLIVE_SYNCHRONOUS is {self.synchronous!r}. It takes 'full' or 'normal'.")
+        if self.ledger and not self.ledger.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise SettingError("OUTLIVE_LEDGER is no URL that begins with postgresql://. Give one, or unset it.")
         if not self.task_queue.strip():
             raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
         for name, (lowest, highest) in _RANGES.items():

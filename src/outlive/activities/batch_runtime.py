@@ -118,7 +118,7 @@ class BatchRuntimes:
     async def _open_batch(self, batch_id: str) -> BatchRuntime:
         record = await self.ledger.call(self.ledger.batches.find, batch_id)
         if record is None:
-            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {str(self.ledger.path)!r}.")
+            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {self.ledger.name!r}.")
         spec = record.spec
         if self._settings.allow_private_addresses:
             spec = replace(spec, reading=replace(spec.reading, allow_private_addresses=True))

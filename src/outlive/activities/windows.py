@@ -13,6 +13,7 @@ from outlive.activities.documents import answer_document
 from outlive.contracts.batches import WindowInput, WindowReport
 from outlive.contracts.outcomes import Cause, Outcome, Status
 from outlive.errors import BudgetExhausted, ModelHalted, ModelOverloaded
+from outlive.ledger.outages import outages_waited_out
 from outlive.ledger.records import PendingDocument
 from outlive.names import WORK_WINDOW
 
@@ -45,11 +46,15 @@ class Windows:
         """
         beating = asyncio.create_task(_beat())  # opening a batch imports its model's library, which takes seconds
         try:
-            async with self._runtimes.window(window) as runtime:
-                return await _Pass(self._runtimes, runtime, window).run()
+            with outages_waited_out():
+                return await self._worked(window)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
+
+    async def _worked(self, window: WindowInput) -> WindowReport:
+        async with self._runtimes.window(window) as runtime:
+            return await _Pass(self._runtimes, runtime, window).run()
 
 
 async def _beat() -> None:

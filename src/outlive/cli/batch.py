@@ -238,7 +238,9 @@ def _home() -> "Home":
 
 
 def _has_ledger() -> bool:
-    return _home().ledger_db.exists()
+    from outlive.settings import Settings
+
+    return bool(Settings.load().ledger) or _home().ledger_db.exists()
 
 
 def _client() -> "Client":

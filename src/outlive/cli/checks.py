@@ -27,8 +27,9 @@ from outlive.engine.preparation import read_version
 from outlive.engine.presence import Presence
 from outlive.engine.run_health import read_questions
 from outlive.engine.stuck import no_agent
-from outlive.errors import EngineError, OutliveError
+from outlive.errors import EngineError, LedgerError, OutliveError
 from outlive.housekeeping.records import read_record
+from outlive.ledger.ledger import Ledger
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
 from outlive.settings import Settings
 
@@ -57,8 +58,11 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
         for finding in _ports(settings, home):
             yield finding
     yield _sizes(home)
-    for finding in await asyncio.to_thread(_unwritable, home):
+    unwritable = await asyncio.to_thread(_unwritable, home)
+    for finding in unwritable:
         yield finding
+    if settings.ledger or all(finding.name != home.ledger_db.stem for finding in unwritable):
+        yield await _ledger(settings, home)
     yield _housekeeping(home, settings)
     async for finding in _temporal(settings, owns_retention=not has_cluster):
         yield finding
@@ -252,6 +256,18 @@ async def _handoffs(client: Client) -> Finding:
     found = f"{count} run{'s wait' if count > 1 else ' waits'} for a person"
     more = [f"and {count - len(named)} more: `outlive runs --state parked`"] if count > len(named) else []
     return Finding(name="hand-offs", state=State.NOTE, found=found, mend="\n".join([*named, *more]))
+
+
+async def _ledger(settings: Settings, home: Home) -> Finding:
+    if not settings.ledger and not home.ledger_db.exists():
+        found = f"{home.ledger_db} will be created by the first command"
+        return Finding(name="ledger", state=State.GOOD, found=found)
+    try:
+        async with Ledger(settings.ledger or home.ledger_db) as ledger:
+            return Finding(name="ledger", state=State.GOOD, found=f"{ledger.name} answers")
+    except LedgerError as error:
+        mend = "Nothing is lost meanwhile: workers wait for it." if settings.ledger else ""
+        return Finding(name="ledger", state=State.FAULT, found=str(error), mend=mend)
 
 
 def _sizes(home: Home) -> Finding:

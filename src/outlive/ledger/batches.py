@@ -23,11 +23,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.errors import BatchError
 from outlive.ledger.addresses import uri_key
+from outlive.ledger.dialects import insert_into, total
+from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
 
@@ -48,6 +49,7 @@ class Batches:
         self._engine = engine
         self._writing = engine.execution_options(outlive_writes=True)
 
+    @repeatable(Again.UNCOMMITTED)
     def create(self, spec: BatchSpec) -> BatchRecord:
         """Write a new batch down, still without documents.
 
@@ -57,7 +59,7 @@ class Batches:
             BatchError: If the id is taken.
         """
         with self._writing.begin() as connection:
-            found = _find(connection, spec.batch_id)
+            found = _find(connection, spec.batch_id, locked=True)
             if found is not None and found.state is not BatchState.LOADING:
                 raise BatchError(f"Batch {spec.batch_id!r} exists already. Choose another id.")
             if found is not None:
@@ -87,7 +89,7 @@ class Batches:
         digest = hashlib.blake2b(digest_size=8)
         while chunk := list(islice(entries, ROWS_PER_INSERT)):
             with self._writing.begin() as connection:
-                number = _require(connection, batch_id).number
+                number = _require(connection, batch_id, locked=True).number
                 rows = [_document_row(number, position + place, entry) for place, entry in enumerate(chunk)]
                 connection.execute(insert(documents), rows)
             position += len(chunk)
@@ -95,6 +97,7 @@ class Batches:
                 digest.update(row["uri_key"])
         return digest.hexdigest()
 
+    @repeatable(Again.UNCOMMITTED)
     def seal(self, batch_id: str, *, rename_to: str | None = None) -> BatchRecord:
         """Mark duplicates, count, and declare the batch ready to run, in one transaction.
 
@@ -102,7 +105,7 @@ class Batches:
             rename_to: The id that the batch gets for good, where it was loaded under a provisional one.
         """
         with self._writing.begin() as connection:
-            found = _require(connection, batch_id)
+            found = _require(connection, batch_id, locked=True)
             duplicate_count = _mark_duplicates(connection, found.number)
             count = connection.execute(
                 select(func.count()).select_from(documents).where(documents.c.batch == found.number)
@@ -121,25 +124,29 @@ class Batches:
             )
             return _require(connection, final)
 
+    @repeatable(Again.UNCOMMITTED)
     def remove(self, batch_id: str) -> None:
         """Forget a batch altogether: for one that was loaded and turned out to exist already."""
         with self._writing.begin() as connection:
-            _remove(connection, _require(connection, batch_id).number)
+            _remove(connection, _require(connection, batch_id, locked=True).number)
 
+    @repeatable(Again.ALWAYS)
     def remove_stale(self, older_than_seconds: float) -> None:
         """Forget batches whose loading was broken off so long ago that nobody can still be loading them."""
         with self._writing.begin() as connection:
             stale = select(batches.c.number).where(
                 batches.c.state == BatchState.LOADING, batches.c.created_at < time.time() - older_than_seconds
             )
-            for number in list(connection.execute(stale).scalars()):
+            for number in list(connection.execute(stale.with_for_update()).scalars()):
                 _remove(connection, number)
 
+    @repeatable(Again.ALWAYS)
     def find(self, batch_id: str) -> BatchRecord | None:
         """Return the batch, or None."""
         with self._engine.begin() as connection:
             return _find(connection, batch_id)
 
+    @repeatable(Again.ALWAYS)
     def ids(self, prefix: str = "") -> list[str]:
         """Return the ids of all batches that begin so, the oldest first."""
         with self._engine.begin() as connection:
@@ -148,6 +155,7 @@ class Batches:
                 connection.execute(select(batches.c.batch_id).where(wanted).order_by(batches.c.number)).scalars()
             )
 
+    @repeatable(Again.ALWAYS)
     def set_state(self, batch_id: str, state: BatchState, reason: str | None = None) -> None:
         """Remember where the batch stands, and why."""
         finished_at = time.time() if state in {BatchState.FINISHED, BatchState.CANCELLED} else None
@@ -158,16 +166,19 @@ class Batches:
                 .values(state=state, state_reason=reason, finished_at=finished_at)
             )
 
+    @repeatable(Again.ALWAYS)
     def set_concurrency(self, batch_id: str, concurrency: int) -> None:
         """Change how many documents are in flight over all workers; they see it within a second."""
         with self._writing.begin() as connection:
             connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(concurrency=concurrency))
 
+    @repeatable(Again.ALWAYS)
     def progress(self, batch_id: str) -> Progress:
         """Sum up the outcomes so far."""
         with self._engine.begin() as connection:
             return _progress(connection, _require(connection, batch_id))
 
+    @repeatable(Again.ALWAYS)
     def first_missing(self, batch_id: str) -> tuple[int, int]:
         """Return how many documents have no outcome, and the position of the first of them (0 where none is)."""
         with self._engine.begin() as connection:
@@ -179,14 +190,15 @@ class Batches:
             ).one()
             return missing, first or 0
 
+    @repeatable(Again.UNCOMMITTED)
     def take_back_failed(self, batch_id: str) -> int:
         """Remove the failed outcomes, so that these documents are done again; what they cost stays counted.
 
         Returns:
             How many documents will be done again.
         """
-        with self._writing.begin() as connection:
-            number = _require(connection, batch_id).number
+        with self._writing.execution_options(outlive_snapshot=True).begin() as connection:
+            number = _require(connection, batch_id, locked=True).number
             failed = and_(outcomes.c.batch == number, outcomes.c.status == "failed")
             count: int = connection.execute(select(func.count()).select_from(outcomes).where(failed)).scalar_one()
             if not count:
@@ -212,8 +224,9 @@ class Batches:
             yield from map(_result, rows)
 
 
-def _find(connection: Connection, batch_id: str) -> BatchRecord | None:
-    row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).one_or_none()
+def _find(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord | None:
+    query = select(batches).where(batches.c.batch_id == batch_id)
+    row = connection.execute(query.with_for_update() if locked else query).one_or_none()
     if row is None:
         return None
     return BatchRecord(
@@ -230,8 +243,8 @@ def _find(connection: Connection, batch_id: str) -> BatchRecord | None:
     )
 
 
-def _require(connection: Connection, batch_id: str) -> BatchRecord:
-    found = _find(connection, batch_id)
+def _require(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord:
+    found = _find(connection, batch_id, locked=locked)
     if found is None:
         raise BatchError(f"Unknown batch {batch_id!r}. `outlive batch list` shows the batches of this project.")
     return found
@@ -258,17 +271,11 @@ def _document_row(number: int, position: int, entry: NewDocument) -> dict[str, A
 
 
 def _mark_duplicates(connection: Connection, number: int) -> int:
-    firsts = (
-        select(documents.c.uri_key, func.min(documents.c.position).label("first"))
-        .where(documents.c.batch == number, documents.c.cause.is_(None))
-        .group_by(documents.c.uri_key)
-        .having(func.count() > 1)
-    ).subquery()
-    repeated = connection.execute(
-        select(documents.c.position, firsts.c.first)
-        .join(firsts, firsts.c.uri_key == documents.c.uri_key)
-        .where(documents.c.batch == number, documents.c.cause.is_(None), documents.c.position != firsts.c.first)
-    ).all()
+    first = func.min(documents.c.position).over(partition_by=documents.c.uri_key).label("first")
+    unspoiled = (
+        select(documents.c.position, first).where(documents.c.batch == number, documents.c.cause.is_(None)).subquery()
+    )
+    repeated = connection.execute(select(unspoiled).where(unspoiled.c.position != unspoiled.c.first)).all()
     if repeated:
         connection.execute(
             update(documents)
@@ -295,11 +302,11 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
             outcomes.c.status,
             outcomes.c.cause,
             func.count().label("documents"),
-            func.sum(outcomes.c.reused).label("reused"),
-            func.sum(outcomes.c.calls).label("calls"),
-            func.sum(outcomes.c.input_tokens).label("input_tokens"),
-            func.sum(outcomes.c.output_tokens).label("output_tokens"),
-            func.sum(func.coalesce(outcomes.c.usd_nanos, 0)).label("usd_nanos"),
+            total(outcomes.c.reused).label("reused"),
+            total(outcomes.c.calls).label("calls"),
+            total(outcomes.c.input_tokens).label("input_tokens"),
+            total(outcomes.c.output_tokens).label("output_tokens"),
+            total(outcomes.c.usd_nanos).label("usd_nanos"),
             (func.count() - func.count(outcomes.c.usd_nanos)).label("unpriced"),
         )
         .where(outcomes.c.batch == record.number)
@@ -308,12 +315,12 @@ def _progress(connection: Connection, record: BatchRecord) -> Progress:
     again = begun.c.times - 1 - begun.c.outages
     earlier = connection.execute(
         select(
-            func.coalesce(func.sum(case((begun.c.times > 0, 1), else_=0)), 0).label("documents"),
-            func.coalesce(func.sum(case((again > 0, again), else_=0)), 0).label("again"),
-            func.coalesce(func.sum(begun.c.earlier_calls), 0).label("calls"),
-            func.coalesce(func.sum(begun.c.earlier_input_tokens), 0).label("input_tokens"),
-            func.coalesce(func.sum(begun.c.earlier_output_tokens), 0).label("output_tokens"),
-            func.coalesce(func.sum(begun.c.earlier_usd_nanos), 0).label("usd_nanos"),
+            total(case((begun.c.times > 0, 1), else_=0)).label("documents"),
+            total(case((again > 0, again), else_=0)).label("again"),
+            total(begun.c.earlier_calls).label("calls"),
+            total(begun.c.earlier_input_tokens).label("input_tokens"),
+            total(begun.c.earlier_output_tokens).label("output_tokens"),
+            total(begun.c.earlier_usd_nanos).label("usd_nanos"),
         ).where(begun.c.batch == record.number)
     ).one()
     recorded = sum(row.documents for row in sums)
@@ -341,7 +348,7 @@ def _carry_cost(connection: Connection, failed: ColumnElement[bool]) -> None:
         "earlier_usd_nanos": func.coalesce(outcomes.c.usd_nanos, 0),
     }
     anew = dict.fromkeys(("times", "outages", "given_back"), literal(0))
-    spent = upsert(begun).from_select(
+    spent = insert_into(connection, begun).from_select(
         ["batch", "position", *kept, *anew],
         select(outcomes.c.batch, outcomes.c.position, *kept.values(), *anew.values()).where(failed),
     )

@@ -20,9 +20,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from outlive.errors import LedgerError
+from outlive.ledger.dialects import insert_into
+from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.schema import answers, effects
 from outlive.ledger.spending import Spent, record_spent
 
@@ -188,6 +189,7 @@ class Effects:
         self._engine = engine
         self._writing = engine.execution_options(outlive_writes=True)
 
+    @repeatable(Again.UNCOMMITTED)
     def claim(self, claim: EffectClaim, *, is_gone: Callable[[str], bool] = lambda _: False) -> Claimed:
         """Take an effect up, or learn why it is not to be made.
 
@@ -196,7 +198,7 @@ class Effects:
         """
         now = time.time()
         lease = None if claim.lease_seconds is None else now + claim.lease_seconds
-        first = insert(effects).values(
+        first = insert_into(self._engine, effects).values(
             effect_key=claim.effect_key,
             workflow_id=claim.workflow_id,
             activity_id=claim.activity_id,
@@ -212,7 +214,7 @@ class Effects:
             begun_at=now,
         )
         with self._writing.begin() as connection:
-            if connection.execute(first.on_conflict_do_nothing()).rowcount:
+            if connection.execute(first.on_conflict_do_nothing().returning(effects.c.effect_key)).first():
                 return Claimed(standing=Standing.MAKE, record=_found(connection, claim.effect_key))
             record = _found(connection, claim.effect_key, for_update=True)
             standing = _standing(record, claim, now=now, is_gone=is_gone)
@@ -234,6 +236,7 @@ class Effects:
         with self._writing.begin() as connection:
             connection.execute(update(effects).where(*_held(key, attempt)).values(lease_until=0.0))
 
+    @repeatable(Again.UNCOMMITTED)
     def finish(self, key: str, result: bytes, facts: dict[str, Any], *, spent: Spent | None = None) -> bytes:
         """Record an effect as done, and return the result that counts: the first that was recorded.
 
@@ -248,6 +251,7 @@ class Effects:
                 record_spent(connection, [spent])
             return _found(connection, key).result or result
 
+    @repeatable(Again.ALWAYS)
     def fail(
         self, key: str, error: str, *, attempt: int, is_unfit: bool = False, may_have_happened: bool = False
     ) -> EffectRecord:
@@ -268,11 +272,12 @@ class Effects:
         }
         with self._writing.begin() as connection:
             if is_unfit:
-                so_far = _found(connection, key)
+                so_far = _found(connection, key, for_update=True)
                 failed["facts"] = json.dumps({**so_far.facts, UNFIT: so_far.unfit + 1})
             connection.execute(update(effects).where(*_held(key, attempt)).values(**failed))
             return _found(connection, key)
 
+    @repeatable(Again.ALWAYS)
     def settle(self, key: str, settlement: Settlement) -> EffectRecord:
         """Take down what a person decided about an effect, and return it as it is then.
 
@@ -295,23 +300,29 @@ class Effects:
             _change(connection, key, state=state, failures=0, settled=settled, lease_until=None)
             return _found(connection, key)
 
+    @repeatable(Again.ALWAYS)
     def keep_answer(self, workflow_id: str, turn: int, answer: str) -> None:
         """Keep what a turn ended with, as JSON; keeping it again changes nothing."""
-        kept = insert(answers).values(workflow_id=workflow_id, turn=turn, answer=answer, recorded_at=time.time())
+        kept = insert_into(self._engine, answers).values(
+            workflow_id=workflow_id, turn=turn, answer=answer, recorded_at=time.time()
+        )
         with self._writing.begin() as connection:
             connection.execute(kept.on_conflict_do_nothing())
 
+    @repeatable(Again.ALWAYS)
     def answer(self, workflow_id: str, turn: int) -> str | None:
         """Return what a turn ended with, as JSON; None where it was not kept."""
         query = select(answers.c.answer).where(answers.c.workflow_id == workflow_id, answers.c.turn == turn)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
+    @repeatable(Again.ALWAYS)
     def of_workflow(self, workflow_id: str) -> list[EffectRecord]:
         """Return the calls of a workflow and of what it continued as, in the order in which they were begun."""
         query = select(effects).where(effects.c.workflow_id == workflow_id).order_by(effects.c.begun_at)
         return _read(self._engine, query)
 
+    @repeatable(Again.ALWAYS)
     def find(self, key: str) -> EffectRecord | None:
         """Return an effect by its key, or by the beginning of it where that is unambiguous; None where there is none.
 
@@ -324,6 +335,7 @@ class Effects:
             raise LedgerError(f"Several effects have a key that begins with {key!r}. Give more of it.")
         return found[0] if found else None
 
+    @repeatable(Again.ALWAYS)
     def listed(
         self, *, workflow_id: str | None = None, states: Sequence[str] = (), limit: int = 100
     ) -> list[EffectRecord]:

@@ -1,7 +1,7 @@
 """The ledger of one project, for code on an event loop."""
 
 import asyncio
-import contextlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from outlive.errors import BatchError, LedgerError
 from outlive.ledger.approval_rules import ApprovalRules
@@ -18,12 +18,28 @@ from outlive.ledger.budgets import Budgets
 from outlive.ledger.database import open_database
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
+from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
+from outlive.ledger.postgres import open_postgres, shown
 from outlive.ledger.retention import Retention
+from outlive.ledger.schema import SCHEMA_VERSION, metadata
 from outlive.ledger.spending import Spending
+from outlive.ledger.tables import Wanted
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
 
 THREADS = 4
+
+
+def open_ledger(where: Path | str) -> Engine:
+    """Open a ledger: a SQLite file, or the PostgreSQL database of a URL.
+
+    Raises:
+        LedgerError: If it cannot be opened.
+    """
+    if isinstance(where, Path):
+        return open_database(where)
+    return open_postgres(where, Wanted(tables=metadata, version=SCHEMA_VERSION, called="ledger"))
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,25 +48,29 @@ T = TypeVar("T")
 class Ledger:
     """Where documents, outcomes and money are remembered; any number of processes may have it open.
 
-    ``async with Ledger(path) as ledger`` opens it, and on leaving writes what is queued.
+    ``async with Ledger(where) as ledger`` opens it, and on leaving writes what is queued.
+
+    Args:
+        where: A SQLite file, or the URL of a PostgreSQL database.
+
+    Attributes:
+        name: What messages call it: its path, or its URL without the password.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, where: Path | str) -> None:
+        self._where = where
+        self.name = str(where) if isinstance(where, Path) else shown(where)
         self._engine: Engine | None = None
         self._writer: GroupCommit | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
 
     async def __aenter__(self) -> Self:
-        """Open the file, creating it with mode 0600 where it does not exist.
+        """Open the database: a file is created with mode 0600, tables are created, where they do not exist.
 
         Raises:
             LedgerError: If it cannot be opened.
         """
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            self.path.touch(mode=0o600, exist_ok=False)
-        self._engine = await self.call(open_database, self.path)
+        self._engine = await self.call(open_ledger, self._where)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -66,7 +86,7 @@ class Ledger:
     def engine(self) -> Engine:
         """The open database."""
         if self._engine is None:
-            raise LedgerError(f"The ledger {str(self.path)!r} is not open.")
+            raise LedgerError(f"The ledger {self.name!r} is not open.")
         return self._engine
 
     @property
@@ -82,13 +102,27 @@ class Ledger:
     async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one read or write of the ledger off the event loop, in threads that nothing else can fill up.
 
+        While a server cannot be reached, what is `repeatable` is tried again for some seconds, or for as long as it
+        takes inside `outages_waited_out`.
+
         Raises:
             LedgerError: If the database refuses, with its reason.
         """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(method, *args, **kwargs))
-        except DatabaseError as error:
-            raise LedgerError(f"The ledger {str(self.path)!r} refused: {error.orig}.") from error
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE_SECONDS
+        give_up_at = time.monotonic() + patience()
+        while True:
+            try:
+                return await loop.run_in_executor(self._threads, partial(attempt, method, *args, **kwargs))
+            except LostError as lost:
+                if time.monotonic() + pause > give_up_at:
+                    raise self._refusal(lost.error) from lost.error
+            except DBAPIError as error:
+                raise self._refusal(error) from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _refusal(self, error: DBAPIError) -> LedgerError:
+        return LedgerError(f"The ledger {self.name!r} refused: {reason_of(error)}.")
 
     @property
     def batches(self) -> Batches:
@@ -133,7 +167,7 @@ class Ledger:
         """
         found = await self.call(self.batches.find, batch_id)
         if found is None:
-            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {str(self.path)!r}.")
+            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {self.name!r}.")
         if self._writer is None:
             self._writer = GroupCommit(self.engine, STATEMENTS)
         return WindowLedger(self.engine, self._writer, found.number)

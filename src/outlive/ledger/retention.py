@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, or_, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
 
+from outlive.ledger.dialects import insert_into
+from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.schema import answers, budget_waits, effects, namespaces, reservations
 
 RUNS_PER_STATEMENT = 20
@@ -30,6 +31,7 @@ class Retention:
         self._engine = engine
         self._writing = engine.execution_options(outlive_writes=True)
 
+    @repeatable(Again.ALWAYS)
     def last_uses(self) -> dict[str, float]:
         """Return when each run of which there is a row wrote its last one, in seconds since the epoch."""
         found: dict[str, float] = {}
@@ -40,6 +42,7 @@ class Retention:
                     found[workflow_id] = max(last, found.get(workflow_id, last))
         return found
 
+    @repeatable(Again.ALWAYS)
     def count(self, workflow_ids: Sequence[str], before: float) -> Kept:
         """Return how many rows `remove` would remove."""
         counts = dict.fromkeys(_TABLES, 0)
@@ -63,6 +66,7 @@ class Retention:
                     counts[table] += removed
         return Kept(calls=counts[effects], answers=counts[answers])
 
+    @repeatable(Again.ALWAYS)
     def payloads(self, after: str = "") -> list[tuple[str, str, list[bytes]]]:
         """Return up to `ROWS_PER_READ` calls that hold payloads: effect key, workflow id, payloads as serialised.
 
@@ -76,16 +80,20 @@ class Retention:
             rows = connection.execute(query.limit(ROWS_PER_READ)).all()
         return [(key, run, [held for held in payloads if held is not None]) for key, run, *payloads in rows]
 
+    @repeatable(Again.ALWAYS)
     def note_namespace(self, namespace_id: str, place: str) -> None:
         """Remember that runs of a namespace are recorded here; noting it again changes nothing.
 
         Args:
             place: What a person calls it.
         """
-        noted = insert(namespaces).values(namespace_id=namespace_id, place=place, noted_at=time.time())
+        noted = insert_into(self._engine, namespaces).values(
+            namespace_id=namespace_id, place=place, noted_at=time.time()
+        )
         with self._writing.begin() as connection:
             connection.execute(noted.on_conflict_do_nothing())
 
+    @repeatable(Again.ALWAYS)
     def namespaces(self) -> Mapping[str, str]:
         """Return the namespaces that were noted: what a person calls each, by its id, the earliest first."""
         query = select(namespaces.c.namespace_id, namespaces.c.place).order_by(namespaces.c.noted_at)

@@ -100,7 +100,12 @@ outcomes = Table(
     sqlite_with_rowid=False,
 )
 
-Index("outcomes_by_content", outcomes.c.content_key, sqlite_where=outcomes.c.content_key.isnot(None))
+Index(
+    "outcomes_by_content",
+    outcomes.c.content_key,
+    sqlite_where=outcomes.c.content_key.isnot(None),
+    postgresql_where=outcomes.c.content_key.isnot(None),
+)
 Index(  # covers what progress sums up, so that a million outcomes are counted without reading their results
     "outcomes_progress",
     outcomes.c.batch,

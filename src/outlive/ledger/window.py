@@ -9,20 +9,26 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Engine, and_, select
 
 from outlive.contracts.outcomes import Outcome
+from outlive.ledger.dialects import is_postgres
+from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.records import PendingDocument
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
 from outlive.ledger.spending import Spent, record_spent
 from outlive.ledger.writer import GroupCommit, Row
 
-# Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than SQLite's.
+# Plain SQL: these run for every document, and SQLAlchemy's own row handling costs more than the database's.
 _HAVE_OUTCOME = """
 SELECT outcomes.batch, outcomes.position FROM json_each(?) AS asked JOIN outcomes
 ON outcomes.batch = json_extract(asked.value, '$[0]') AND outcomes.position = json_extract(asked.value, '$[1]')
 """
+_HAVE_OUTCOME_ON_POSTGRES = """
+SELECT outcomes.batch, outcomes.position FROM unnest(%s::integer[], %s::integer[]) AS asked (batch, position)
+JOIN outcomes ON outcomes.batch = asked.batch AND outcomes.position = asked.position
+"""
 _BEGIN_DOCUMENT = """
 INSERT INTO begun (batch, position, times, outages, given_back, earlier_calls, earlier_input_tokens,
                    earlier_output_tokens, earlier_usd_nanos)
-VALUES (?, ?, 1, 0, 0, 0, 0, 0, 0) ON CONFLICT (batch, position) DO UPDATE SET times = times + 1
+VALUES (?, ?, 1, 0, 0, 0, 0, 0, 0) ON CONFLICT (batch, position) DO UPDATE SET times = begun.times + 1
 """
 _RECORD_CALL = "INSERT INTO calls (batch, position, call_key, answer) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _RECORD_OUTCOME = """
@@ -37,36 +43,44 @@ _FORGET_CALLS = "DELETE FROM calls WHERE batch = ? AND position = ?"
 
 def begin_documents(connection: Connection, rows: list[Row]) -> set[Row]:
     """Count that these documents were begun, but for those that have their outcome by now: they are returned."""
-    found = connection.exec_driver_sql(_HAVE_OUTCOME, (json.dumps(rows),))
+    if is_postgres(connection):
+        asked = tuple(list(column) for column in zip(*rows, strict=True))
+        found = connection.exec_driver_sql(_HAVE_OUTCOME_ON_POSTGRES, asked)
+    else:
+        found = connection.exec_driver_sql(_HAVE_OUTCOME, (json.dumps(rows),))
     recorded: set[Row] = {(batch, position) for batch, position in found}
     if unrecorded := [row for row in rows if row not in recorded]:
-        connection.exec_driver_sql(_BEGIN_DOCUMENT, unrecorded)
+        _write(connection, _BEGIN_DOCUMENT, unrecorded)
     return recorded
 
 
 def record_calls(connection: Connection, rows: list[Row]) -> None:
     """Keep the answers of completed model calls."""
-    connection.exec_driver_sql(_RECORD_CALL, rows)
+    _write(connection, _RECORD_CALL, rows)
 
 
 def record_outcomes(connection: Connection, rows: list[Row]) -> None:
     """Keep outcomes; a document that has one already keeps it."""
-    connection.exec_driver_sql(_RECORD_OUTCOME, rows)
+    _write(connection, _RECORD_OUTCOME, rows)
 
 
 def forget_calls(connection: Connection, rows: list[Row]) -> None:
     """Drop the kept answers of documents that have an outcome now."""
-    connection.exec_driver_sql(_FORGET_CALLS, rows)
+    _write(connection, _FORGET_CALLS, rows)
 
 
 def count_outages(connection: Connection, rows: list[Row]) -> None:
     """Count that the model answered nobody while these documents were worked on."""
-    connection.exec_driver_sql(_COUNT_OUTAGE, rows)
+    _write(connection, _COUNT_OUTAGE, rows)
 
 
 def give_back(connection: Connection, rows: list[Row]) -> None:
     """Count that a worker had to stop while it worked on these documents, and lived."""
-    connection.exec_driver_sql(_GIVE_BACK, rows)
+    _write(connection, _GIVE_BACK, rows)
+
+
+def _write(connection: Connection, statement: str, rows: list[Row]) -> None:
+    connection.exec_driver_sql(statement.replace("?", "%s") if is_postgres(connection) else statement, rows)
 
 
 def count_spent(connection: Connection, rows: list[Row]) -> None:
@@ -85,6 +99,7 @@ class WindowLedger:
         self._writer = writer
         self._number = number
 
+    @repeatable(Again.ALWAYS)
     def pending(self, start: int, stop: int) -> list[PendingDocument]:
         """Return the documents of a window that have no outcome, in source order."""
         here = and_(documents.c.batch == self._number, documents.c.position >= start, documents.c.position < stop)
@@ -194,6 +209,7 @@ class WindowLedger:
             found = connection.execute(select(batches.c.concurrency).where(batches.c.number == self._number))
             return int(found.scalar_one())
 
+    @repeatable(Again.ALWAYS)
     def has_earlier_answers(self, recipe: str, only_from: str | None) -> bool:
         """Return whether any other batch of this recipe exists, so that looking for its answers is worth it."""
         query = select(batches.c.number).where(batches.c.recipe == recipe, batches.c.number != self._number)
@@ -202,6 +218,7 @@ class WindowLedger:
         with self._engine.begin() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
+    @repeatable(Again.ALWAYS)
     def find_answers(self, content_keys: Iterable[str], only_from: str | None) -> dict[str, tuple[str, str | None]]:
         """Return result and model of documents done before with the same content and recipe, by content key."""
         query = select(outcomes.c.content_key, outcomes.c.result, outcomes.c.model).where(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from outlive.errors import LedgerError
+from outlive.ledger.outages import is_of_the_database, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ Queued = tuple[int, Row, "asyncio.Future[bool]"]
 class GroupCommit:
     """Writes rows in the order of their kinds, and tells each caller once its rows are on disk.
 
-    A full disk or a locked file is waited out: nothing that was accepted is dropped, callers wait.
+    A full disk, a locked file or a server that does not answer is waited out: nothing that was accepted is dropped,
+    callers wait.
     """
 
     def __init__(self, engine: Engine, statements: Sequence[Statement]) -> None:
@@ -96,16 +98,17 @@ class GroupCommit:
         while True:
             try:
                 refused = self._write_together(group)
-            except OperationalError as error:
-                if self._closing.is_set():
-                    self._fail(group, LedgerError(f"The ledger was closed while it could not write: {error.orig}."))
+            except Exception as error:  # noqa: BLE001 - the edge of the thread: a row that no database takes, such as broken text
+                if not isinstance(error, DBAPIError) or not is_of_the_database(error):
+                    self._refuse(group, error)
                     return
-                self._report_trouble(str(error.orig))
+                if self._closing.is_set():
+                    why = f"The ledger was closed while it could not write: {reason_of(error)}."
+                    self._fail(group, LedgerError(why))
+                    return
+                self._report_trouble(reason_of(error))
                 self._closing.wait(pause)
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
-            except Exception as error:  # noqa: BLE001 - the edge of the thread: a row that no database takes, such as broken text
-                self._refuse(group, error)
-                return
             else:
                 if self.trouble is not None:
                     self.trouble = None

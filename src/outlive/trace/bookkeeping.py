@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, case, func, select
+from sqlalchemy import Engine, case, func, literal, select
 
+from outlive.ledger.dialects import json_number, total
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.schema import effects
 from outlive.trace.drafts import Drafts
@@ -88,7 +89,7 @@ def _spending(engine: Engine, workflow_ids: Sequence[str]) -> dict[str, Spending
     is_model = (effects.c.kind == MODEL) & is_done
 
     def fact(name: str) -> Any:
-        return func.json_extract(effects.c.facts, f"$.{name}")
+        return json_number(effects.c.facts, literal(name))
 
     def count(condition: Any) -> Any:
         return func.count(case((condition, 1)))
@@ -98,9 +99,9 @@ def _spending(engine: Engine, workflow_ids: Sequence[str]) -> dict[str, Spending
             effects.c.workflow_id,
             count(is_model).label("model_calls"),
             count((effects.c.kind == TOOL) & is_done).label("tool_calls"),
-            func.sum(case((is_model, fact("input_tokens")), else_=0)).label("input_tokens"),
-            func.sum(case((is_model, fact("output_tokens")), else_=0)).label("output_tokens"),
-            func.sum(case((is_model, fact("usd_nanos")), else_=0)).label("usd_nanos"),
+            total(case((is_model, fact("input_tokens")), else_=0)).label("input_tokens"),
+            total(case((is_model, fact("output_tokens")), else_=0)).label("output_tokens"),
+            total(case((is_model, fact("usd_nanos")), else_=0)).label("usd_nanos"),
             count(is_model & fact("usd_nanos").is_(None)).label("unpriced"),
             func.min(effects.c.begun_at).label("began_at"),
         )

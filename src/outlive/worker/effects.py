@@ -38,6 +38,7 @@ from outlive.ledger.ledger import Ledger
 from outlive.ledger.spending import Spent
 from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, ORIGINAL_RUN_HEADER
 from outlive.streams.writing import StreamWriter
+from outlive.worker.beating import Alive
 from outlive.worker.holdings import Holdings
 from outlive.worker.leases import LEASE_SECONDS, Leases
 from outlive.worker.pulse import Pulse
@@ -53,7 +54,6 @@ from outlive.worker.verdicts import (
 )
 
 AGENT_PREFIX = "agent__"
-BEAT_SECONDS = 1.0
 DEEPEST_FRAMES = 3  # of a tool's traceback, kept in the ledger for its author
 
 
@@ -77,7 +77,7 @@ class EffectInterceptor(Interceptor):
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """Return what stands before each activity."""
-        return _Inbound(next, self._around)
+        return Alive(_Inbound(next, self._around), AGENT_PREFIX)
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002
         """Return what sends the id of the original run along: a reset changes the run id, effects must not double."""
@@ -216,16 +216,11 @@ class _Inbound(ActivityInboundInterceptor):
 
     @asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:
-        """Beat, and hold the session of the MCP server that is asked: opening one may take long."""
+        """Hear of a cancellation; hold the session of the MCP server that is asked, which may take long to open."""
         info = activity.info()
-        beating = asyncio.create_task(_beat())
-        try:
-            with self._around.pulse.watching(info.task_token):
-                async with self._around.mcp.serving(info.activity_type):
-                    yield
-        finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+        with self._around.pulse.watching(info.task_token):
+            async with self._around.mcp.serving(info.activity_type):
+                yield
 
     def _teller(self, stream: str, claim: EffectClaim, attempt: int) -> Callable[[EventKind, dict[str, Any]], None]:
         def tell(kind: EventKind, data: dict[str, Any]) -> None:
@@ -234,12 +229,6 @@ class _Inbound(ActivityInboundInterceptor):
             )
 
         return tell
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:

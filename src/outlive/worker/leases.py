@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from outlive.errors import LedgerError
 from outlive.ledger.ledger import Ledger
@@ -104,6 +104,6 @@ class Leases:
         asked_at = time.monotonic()
         try:
             is_ours = self._ledger.effects.renew(lease.key, attempt=lease.attempt, seconds=LEASE_SECONDS)
-        except (DatabaseError, LedgerError):
+        except (DBAPIError, LedgerError):
             return  # it is asked again, until the lease is over
         lease.until = asked_at + LEASE_SECONDS - _MARGIN_SECONDS if is_ours else 0.0

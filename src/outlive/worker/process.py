@@ -54,7 +54,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
-        ledger = await stack.enter_async_context(Ledger(home.ledger_db))
+        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
         models = await stack.enter_async_context(Models(settings, prices=given))
         longest_call = settings.model_timeout + LATE_SECONDS

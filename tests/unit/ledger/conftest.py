@@ -1,4 +1,4 @@
-"""A real ledger file, and batches in it."""
+"""Real ledgers, on either database, and batches in them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +17,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def ledger(path: Path) -> AsyncIterator[Ledger]:
+async def ledger(where: Path | str) -> AsyncIterator[Ledger]:
+    async with Ledger(where) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def file_ledger(path: Path) -> AsyncIterator[Ledger]:
     async with Ledger(path) as opened:
         yield opened
 

@@ -1,7 +1,6 @@
 """The ledger's file: who may read it, and what is said of one that cannot be opened."""
 
 import asyncio
-import sqlite3
 import stat
 
 import pytest
@@ -19,17 +18,17 @@ async def test_the_file_is_for_its_owner_alone(path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_commits_are_synced_and_readers_do_not_block(ledger):
-    with ledger.engine.begin() as connection:
+async def test_commits_are_synced_and_readers_do_not_block(file_ledger):
+    with file_ledger.engine.begin() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
-async def test_a_ledger_opened_again_holds_what_it_held(path):
-    async with Ledger(path) as first:
+async def test_a_ledger_opened_again_holds_what_it_held(where):
+    async with Ledger(where) as first:
         sealed(first, 2)
 
-    async with Ledger(path) as second:
+    async with Ledger(where) as second:
         assert second.batches.find("b").document_count == 2
 
 
@@ -58,19 +57,17 @@ async def test_a_damaged_ledger_is_named(path):
         await Ledger(path).__aenter__()
 
 
-async def test_a_ledger_of_a_newer_outlive_is_left_alone(path):
-    async with Ledger(path):
-        pass
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema_version'")
-    connection.close()
+async def test_a_ledger_of_a_newer_outlive_is_left_alone(where):
+    async with Ledger(where) as ledger:
+        with ledger.engine.execution_options(outlive_writes=True).begin() as connection:
+            connection.exec_driver_sql("UPDATE meta SET value = '999' WHERE name = 'schema_version'")
 
     with pytest.raises(LedgerError, match=r"written by a newer Outlive \(schema 999, this one knows 1\)"):
-        await Ledger(path).__aenter__()
+        await Ledger(where).__aenter__()
 
 
-async def test_a_ledger_opened_by_many_at_once_is_made_once(path):
-    ledgers = [Ledger(path) for _ in range(8)]
+async def test_a_ledger_opened_by_many_at_once_is_made_once(where):
+    ledgers = [Ledger(where) for _ in range(8)]
     await asyncio.gather(*(ledger.__aenter__() for ledger in ledgers))
 
     sealed(ledgers[0], 1)

@@ -21,8 +21,8 @@ def claim(*, owner: str = "a", lease: float | None = None, once: bool = False, k
 
 
 @pytest.fixture
-async def effects(path):
-    async with Ledger(path) as ledger:
+async def effects(where):
+    async with Ledger(where) as ledger:
         yield ledger.effects
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, inspect,
 from outlive.ledger import schema
 from outlive.ledger.database import open_database, open_sqlite
 from outlive.ledger.effects import EffectClaim, EffectState
-from outlive.ledger.ledger import Ledger
+from outlive.ledger.ledger import Ledger, open_ledger
+from outlive.ledger.postgres import open_postgres
+from outlive.ledger.tables import Wanted
 from unit.ledger.conftest import done, sealed
 
 FIRST = Path(__file__).with_name("schema-1.sql").read_text()
@@ -48,9 +50,18 @@ def later() -> MetaData:
     return tables
 
 
-def names(path: Path) -> dict[str, set[str]]:
+def open_as(where: Path | str, tables: MetaData) -> None:
+    """Open a ledger as code would that knows these tables."""
+    wanted = Wanted(tables=tables, version=schema.SCHEMA_VERSION, called="ledger")
+    if isinstance(where, Path):
+        open_sqlite(where, tables, version=schema.SCHEMA_VERSION).dispose()
+    else:
+        open_postgres(where, wanted).dispose()
+
+
+def names(where: Path | str) -> dict[str, set[str]]:
     """Tables and their columns, and all indexes under an empty name."""
-    engine = open_sqlite(path, MetaData(), version=1)
+    engine = open_ledger(where)
     found = inspect(engine)
     columns = {table: {column["name"] for column in found.get_columns(table)} for table in found.get_table_names()}
     columns[""] = {index["name"] for table in list(columns) for index in found.get_indexes(table)}
@@ -70,17 +81,17 @@ async def test_a_ledger_of_the_first_code_gets_what_it_lacks_and_keeps_what_it_h
     assert names(first) == names(tmp_path / "new.db")
 
 
-async def test_older_code_goes_on_while_newer_code_adds_to_its_open_ledger(path):
-    async with Ledger(path) as older:
+async def test_older_code_goes_on_while_newer_code_adds_to_its_open_ledger(where):
+    async with Ledger(where) as older:
         sealed(older, 2)
         window = await older.window("b")
         await older.call(older.effects.claim, CLAIM)
-        open_sqlite(path, later(), version=schema.SCHEMA_VERSION).dispose()
+        await asyncio.to_thread(open_as, where, later())
         finished = await older.call(older.effects.finish, "k", b"r", {})
         again = await older.call(older.effects.claim, CLAIM)
         await window.record(done(1))
         progress = await older.call(older.batches.progress, "b")
-    async with Ledger(path) as reopened:
+    async with Ledger(where) as reopened:
         rows = await reopened.call(_later_values, reopened.engine)
 
     assert finished == b"r"
@@ -89,16 +100,15 @@ async def test_older_code_goes_on_while_newer_code_adds_to_its_open_ledger(path)
     assert rows == [(None, 7)]
 
 
-async def test_openers_at_once_add_each_thing_once(first):
-    engines = await asyncio.gather(
-        *(asyncio.to_thread(open_sqlite, first, later(), version=schema.SCHEMA_VERSION) for _ in range(8))
-    )
+async def test_openers_at_once_add_each_thing_once(where):
+    await asyncio.to_thread(open_as, where, schema.metadata)
 
-    assert names(first)["effects"] >= {"later_note", "later_count"}
-    assert "effects_by_later_note" in names(first)[""]
-    assert "later" in names(first)
-    for engine in engines:
-        engine.dispose()
+    await asyncio.gather(*(asyncio.to_thread(open_as, where, later()) for _ in range(8)))
+
+    found = names(where)
+    assert found["effects"] >= {"later_note", "later_count"}
+    assert "effects_by_later_note" in found[""]
+    assert "later" in found
 
 
 def test_what_was_added_since_the_first_code_may_be_added_under_older_code():

@@ -18,15 +18,15 @@ from pathlib import Path
 from outlive.contracts.outcomes import Outcome, Status
 from outlive.ledger.ledger import Ledger
 
-async def main(path, mark):
-    async with Ledger(path) as ledger:
+async def main(where, mark):
+    async with Ledger(where if "://" in where else Path(where)) as ledger:
         window = await ledger.window("b")
         print("ready", flush=True)
         await asyncio.gather(*(
             window.record(Outcome(position=position, status=Status.DONE, result=mark)) for position in range(300)
         ))
 
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(sys.argv[1], sys.argv[2]))
 """
 
 FILL_THE_DISK = """
@@ -92,19 +92,21 @@ async def test_the_first_outcome_of_a_document_stays(ledger):
     assert ledger.batches.progress("b").failed_count == 0
 
 
-async def test_two_processes_on_one_file_give_each_document_one_outcome(ledger, path):
+async def test_two_processes_on_one_ledger_give_each_document_one_outcome(ledger, where):
     sealed(ledger, 300)
 
-    await asyncio.gather(run(WRITE_FROM_ANOTHER_PROCESS, path, '"one"'), run(WRITE_FROM_ANOTHER_PROCESS, path, '"two"'))
+    await asyncio.gather(
+        run(WRITE_FROM_ANOTHER_PROCESS, where, '"one"'), run(WRITE_FROM_ANOTHER_PROCESS, where, '"two"')
+    )
 
     rows = list(ledger.batches.results("b"))
     assert [row.status for row in rows] == ["done"] * 300
     assert {row.result for row in rows} <= {'"one"', '"two"'}
 
 
-async def test_another_process_that_holds_the_file_is_waited_for(ledger, path):
-    sealed(ledger, 1)
-    window = await ledger.window("b")
+async def test_another_process_that_holds_the_file_is_waited_for(file_ledger, path):
+    sealed(file_ledger, 1)
+    window = await file_ledger.window("b")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     write = asyncio.ensure_future(window.record(done(0)))
@@ -115,29 +117,29 @@ async def test_another_process_that_holds_the_file_is_waited_for(ledger, path):
     other.close()
     await write
 
-    assert ledger.batches.progress("b").done == 1
+    assert file_ledger.batches.progress("b").done == 1
 
 
-async def test_a_full_disk_is_waited_out_and_nothing_is_dropped(ledger, path):
-    sealed(ledger, 20)
+async def test_a_full_disk_is_waited_out_and_nothing_is_dropped(file_ledger, path):
+    sealed(file_ledger, 20)
 
     seen = json.loads(await run(FILL_THE_DISK, path))
 
     assert seen["waiting"] == 20
     assert seen["trouble"]
     assert seen["trouble_after"] is None
-    assert ledger.batches.progress("b").done == 20
+    assert file_ledger.batches.progress("b").done == 20
 
 
-async def test_closing_writes_what_is_queued(path):
-    async with Ledger(path) as ledger:
+async def test_closing_writes_what_is_queued(where):
+    async with Ledger(where) as ledger:
         sealed(ledger, 50)
         window = await ledger.window("b")
         writes = [asyncio.ensure_future(window.record(done(position))) for position in range(50)]
         await asyncio.sleep(0)  # each has queued its row
 
     await asyncio.gather(*writes)
-    async with Ledger(path) as ledger:
+    async with Ledger(where) as ledger:
         assert ledger.batches.progress("b").done == 50
 
 

@@ -16,8 +16,8 @@ BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def ledger(tmp_path):
-    async with Ledger(tmp_path / "ledger.db") as opened:
+async def ledger(where):
+    async with Ledger(where) as opened:
         yield opened
 
 

@@ -1,0 +1,42 @@
+"""Heartbeats of agents' calls: from before the ledger is asked until it has the result."""
+
+import asyncio
+from typing import Any
+
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from outlive.ledger.outages import outages_waited_out
+
+BEAT_SECONDS = 1.0
+
+
+class Alive(ActivityInboundInterceptor):
+    """Keeps activities of one kind alive while they wait, for a model, a tool or the ledger.
+
+    An attempt that waits for a ledger which cannot be reached is not taken for dead, so that no other one waits beside
+    it and makes the same call; and what was paid for is recorded when the ledger is back.
+    """
+
+    def __init__(self, next: ActivityInboundInterceptor, prefix: str) -> None:  # noqa: A002
+        """Args: prefix: What the types of the activities begin with that are kept alive."""
+        super().__init__(next)
+        self._prefix = prefix
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        """Run the activity, beating."""
+        if not activity.info().activity_type.startswith(self._prefix):
+            return await super().execute_activity(input)
+        beating = asyncio.create_task(_beat())
+        try:
+            with outages_waited_out():
+                return await super().execute_activity(input)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(BEAT_SECONDS)
