@@ -17,7 +17,7 @@ from outlive.engine.retained import describe_place, read_namespace_id, retained_
 from outlive.errors import HousekeepingAborted
 from outlive.housekeeping.space import FileSpace, file_spaces, give_back
 from outlive.ledger.ledger import Ledger
-from outlive.ledger.retention import Kept
+from outlive.ledger.retention import PAYLOAD_COLUMNS, Kept
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
 
@@ -143,10 +143,9 @@ async def _forgettable(client: Client, ledger: Ledger, log: StreamLog, before: f
 
 async def _recorded(ledger: Ledger, *, but_of: Collection[str]) -> AsyncIterator[bytes]:
     """Yield the payloads in the ledger: a result that the engine has not heard of is asked for again."""
-    last = ""
-    while page := await ledger.call(ledger.retention.payloads, last):
-        for key, run, payloads in page:
-            last = key
-            if run not in but_of:
-                for payload in payloads:
-                    yield payload
+    for table in PAYLOAD_COLUMNS:
+        last: tuple[str, ...] = ()
+        while page := await ledger.call(ledger.retention.payloads, table, last):
+            last = page[-1][0]
+            for payload in (held for _, run, payloads in page if run not in but_of for held in payloads):
+                yield payload

@@ -4,16 +4,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, literal, or_, select, tuple_
 
 from outlive.ledger.dialects import insert_into
 from outlive.ledger.outages import Again, repeatable
-from outlive.ledger.schema import answers, budget_waits, effects, namespaces, reservations
+from outlive.ledger.schema import answers, budget_waits, effects, hand_offs, namespaces, reservations
 
 RUNS_PER_STATEMENT = 20
 ROWS_PER_TRANSACTION = 500  # writers wait meanwhile: some milliseconds
 ROWS_PER_READ = 500
-PAYLOAD_COLUMNS = ("arguments", "result")  # of `effects`
+PAYLOAD_COLUMNS = {effects: ("arguments", "result"), hand_offs: ("about", "value")}
+"""Where the ledger holds payloads, which may refer to large ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +68,25 @@ class Retention:
         return Kept(calls=counts[effects], answers=counts[answers])
 
     @repeatable(Again.ALWAYS)
-    def payloads(self, after: str = "") -> list[tuple[str, str, list[bytes]]]:
-        """Return up to `ROWS_PER_READ` calls that hold payloads: effect key, workflow id, payloads as serialised.
+    def payloads(self, table: Table, after: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str, list[bytes]]]:
+        """Return up to `ROWS_PER_READ` rows that hold payloads: key, workflow id, payloads as serialised.
 
         Args:
-            after: The last effect key of the page before; empty begins.
+            table: One of `PAYLOAD_COLUMNS`.
+            after: The last key of the page before; empty begins.
         """
-        columns = [effects.c[name] for name in PAYLOAD_COLUMNS]
-        query = select(effects.c.effect_key, effects.c.workflow_id, *columns).order_by(effects.c.effect_key)
-        query = query.where(effects.c.effect_key > after, or_(*(column.isnot(None) for column in columns)))
+        columns = [table.c[name] for name in PAYLOAD_COLUMNS[table]]
+        keys = list(table.primary_key.columns)
+        query = select(*keys, table.c.workflow_id.label("run"), *columns).order_by(*keys)
+        query = query.where(or_(*(column.isnot(None) for column in columns)))
+        if after:
+            query = query.where(tuple_(*keys) > tuple_(*map(literal, after)))
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(ROWS_PER_READ)).all()
-        return [(key, run, [held for held in payloads if held is not None]) for key, run, *payloads in rows]
+        width = len(keys)
+        return [
+            (tuple(row[:width]), row[width], [held for held in row[width + 1 :] if held is not None]) for row in rows
+        ]
 
     @repeatable(Again.ALWAYS)
     def note_namespace(self, namespace_id: str, place: str) -> None:
@@ -119,6 +127,7 @@ _TABLES = {
     answers: answers.c.recorded_at,
     reservations: reservations.c.begun_at,  # what they came to, or may have, is in the sums of their budgets
     budget_waits: budget_waits.c.since,
+    hand_offs: func.coalesce(hand_offs.c.decided_at, hand_offs.c.opened_at),
 }
 """Which rows belong to runs, and when each was written."""
 

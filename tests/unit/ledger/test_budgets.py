@@ -8,7 +8,7 @@ import pytest
 from outlive.contracts.budgets import Budget, BudgetScope
 from outlive.errors import BudgetError
 from outlive.ledger.budgets import Budgets
-from outlive.ledger.database import open_database
+from outlive.ledger.ledger import open_ledger
 from outlive.ledger.reserving import AMOUNTS, Busy, Hold, Need, Refused, Verdict
 from outlive.ledger.spending import Spending, Spent
 
@@ -17,13 +17,8 @@ LONGEST = 600.0
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
-
-
-@pytest.fixture
-def budgets(path: Path) -> Iterator[Budgets]:
-    engine = open_database(path)
+def budgets(where: Path | str) -> Iterator[Budgets]:
+    engine = open_ledger(where)
     yield Budgets(engine)
     engine.dispose()
 
@@ -207,12 +202,12 @@ def test_an_unknown_price_is_refused_by_a_budget_in_dollars_unless_it_counts_as_
     assert spending.totals("agent")[0].unpriced_calls == 1
 
 
-def test_no_number_of_workers_overspends(path: Path, budgets: Budgets):
+def test_no_number_of_workers_overspends(where: Path | str, budgets: Budgets):
     budgets.set_caps("app/a", cap(1000), by="ada")
     gate = threading.Barrier(4)
 
     def worker(name: int) -> int:
-        engine = open_database(path)
+        engine = open_ledger(where)
         gate.wait()
         mine = Budgets(engine)
         granted = sum(isinstance(one(mine, need(f"{name}-{number}", "app/a")), Hold) for number in range(5))

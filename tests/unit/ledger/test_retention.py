@@ -88,8 +88,8 @@ async def test_all_that_holds_payloads_is_read_once_and_calls_without_any_are_le
             ],
         )
 
-    read, after = [], ""
-    while page := ledger.retention.payloads(after):
+    read, after = [], ()
+    while page := ledger.retention.payloads(effects, after):
         after = page[-1][0]
         read += page
 
@@ -115,6 +115,7 @@ def test_every_table_that_knows_runs_is_kept_house_of():
     known = {table for table in metadata.tables.values() if "workflow_id" in table.c}
 
     assert known == set(_TABLES)
-    assert {column.name for table in known for column in table.c if isinstance(column.type, LargeBinary)} == set(
-        PAYLOAD_COLUMNS
-    )
+    binary = {
+        table: tuple(column.name for column in table.c if isinstance(column.type, LargeBinary)) for table in known
+    }
+    assert {table: columns for table, columns in binary.items() if columns} == PAYLOAD_COLUMNS

@@ -8,6 +8,8 @@ from outlive import App, Durable
 from outlive.agents.services import services
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
+from outlive.models.prices import Prices
+from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.agents import serve_agents
 from outlive.worker.holdings import Holdings
@@ -24,7 +26,14 @@ async def test_the_models_of_agents_are_built_before_the_first_run_asks_for_them
 
     async with (
         Ledger(tmp_path / ".outlive" / "ledger.db") as ledger,
-        serve_agents(app.registry, ledger=ledger, settings=settings, holdings=Holdings(Home(settings.home))),
+        serve_agents(
+            app.registry,
+            ledger=ledger,
+            settings=settings,
+            holdings=Holdings(Home(settings.home)),
+            purse=Purse(ledger, app="shop", longest_call=600.0),
+            prices=Prices(),
+        ),
     ):
         offered = services()
 
