@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from outlive.contracts.budgets import Budget as Budget
     from outlive.contracts.hand_offs import HandOffNews as HandOffNews
     from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
+    from outlive.contracts.plans import FailedItem as FailedItem
+    from outlive.contracts.plans import Worked as Worked
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
     from outlive.effects.current import idempotency_key as idempotency_key
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
     from outlive.effects.declaring import effect as effect
     from outlive.effects.http import http_client as http_client
     from outlive.effects.transactions import connection as connection
+    from outlive.errors import EffectFailed as EffectFailed
     from outlive.errors import EffectNotDone as EffectNotDone
     from outlive.errors import OutliveError as OutliveError
+    from outlive.errors import PlanFailed as PlanFailed
     from outlive.handles import BatchHandle as BatchHandle
     from outlive.handles import BatchStatus as BatchStatus
     from outlive.models.llm import Llm as Llm
+    from outlive.plan_runs import PlanHandle as PlanHandle
+    from outlive.plans.plan import Plan as Plan
     from outlive.runs import Conversation as Conversation
     from outlive.runs import RunHandle as RunHandle
     from outlive.runs import RunResult as RunResult
@@ -49,17 +55,23 @@ _HOMES = {
     "Conversation": "outlive.runs",
     "Document": "outlive.documents.document",
     "Durable": "outlive.agents.durable",
+    "EffectFailed": "outlive.errors",
     "EffectNotDone": "outlive.errors",
+    "FailedItem": "outlive.contracts.plans",
     "Happened": "outlive.effects.declaring",
     "HandOffNews": "outlive.contracts.hand_offs",
     "HandOffPolicy": "outlive.contracts.hand_offs",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
+    "Plan": "outlive.plans.plan",
+    "PlanFailed": "outlive.errors",
+    "PlanHandle": "outlive.plan_runs",
     "RunHandle": "outlive.runs",
     "RunResult": "outlive.runs",
     "Settings": "outlive.settings",
     "SubAgents": "outlive.agents.sub_agents",
     "UndoneEffect": "outlive.effects.declaring",
+    "Worked": "outlive.contracts.plans",
     "connection": "outlive.effects.transactions",
     "effect": "outlive.effects.declaring",
     "http_client": "outlive.effects.http",
@@ -81,17 +93,23 @@ __all__ = [
     "Conversation",
     "Document",
     "Durable",
+    "EffectFailed",
     "EffectNotDone",
+    "FailedItem",
     "HandOffNews",
     "HandOffPolicy",
     "Happened",
     "Llm",
     "OutliveError",
+    "Plan",
+    "PlanFailed",
+    "PlanHandle",
     "RunHandle",
     "RunResult",
     "Settings",
     "SubAgents",
     "UndoneEffect",
+    "Worked",
     "connection",
     "effect",
     "http_client",

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from outlive.contracts.budgets import Budget, app_key, tenant_key
 from outlive.documents.document import Document
@@ -22,8 +22,12 @@ from outlive.registry import BatchCallable, BatchFunction, Registry
 if TYPE_CHECKING:
     from pydantic_ai import Agent
 
+    from outlive.effects.declaring import Check, Undo
+
 F = TypeVar("F", bound=BatchCallable)
 H = TypeVar("H", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 GIVE_AS = "Give the app as MODULE:APP, such as `analyze:app`."
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -45,6 +49,7 @@ class App:
         budget: Budget | None = None,
         tenants: Mapping[str, Budget] | None = None,
         prices: Mapping[str, Mapping[str, Any]] | None = None,
+        effects: Sequence[Callable[..., Any]] = (),
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -57,9 +62,10 @@ class App:
             tenants: The most that may be spent on behalf of each tenant, by its name.
             prices: Dollars per million tokens of models that Outlive does not know:
                 ``{"openai:house-blend": {"input": "0.25", "output": "2"}}``.
+            effects: Functions declared with ``@effect(...)`` that plans may call; see also `effect`.
 
         Raises:
-            AppError: If an agent has no name, a name is taken, or an agent is not durable.
+            AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
         """
         self.name = name
         budgets = [budget.scope(app_key(name))] if budget else []
@@ -72,6 +78,8 @@ class App:
         for agent in agents:
             self._add_agent(agent)
             self._add_sub_agents(agent)
+        for function in effects:
+            self._add_effect(function)
 
     def batch(self, *, name: str | None = None, model: str | None = None, concurrency: int = 64) -> Callable[[F], F]:
         """Declare an async function of a document and an ``llm`` as a batch function.
@@ -96,6 +104,72 @@ class App:
             return function
 
         return declare
+
+    def effect(
+        self,
+        policy: str = "idempotent",
+        *,
+        check: "Check | None" = None,
+        undo: "Undo | None" = None,
+        approve: Callable[..., bool] | bool = False,
+        database: Any = None,
+        shadow: Callable[..., Any] | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Declare a function as an effect, and let the plans of the app call it: ``await plan.effect(function, ...)``.
+
+        Args:
+            policy: This and the others as for `outlive.effect`.
+
+        Raises:
+            AppError: For a policy that lacks what it needs, or a name that is taken.
+        """
+        from outlive.effects.declaring import effect
+
+        declaration = effect(policy, check=check, undo=undo, approve=approve, database=database, shadow=shadow)
+
+        def declare(function: Callable[P, R]) -> Callable[P, R]:
+            declared = declaration(function)
+            self._add_effect(declared)
+            return declared
+
+        return declare
+
+    def plan(self, function: H | None = None, *, name: str | None = None, on_failure: str = "park") -> Any:
+        """Declare an async function of a `Plan`, and of one input where it has one, as a plan.
+
+        ``@app.plan`` or ``@app.plan(on_failure="undo")``. The function is workflow code: it is run again from its
+        beginning whenever its worker changes, and reaches the world through the plan it is given, and only so.
+
+        Args:
+            name: Name in commands and histories; the function's own by default. Renaming breaks running plans.
+            on_failure: What becomes of its effects when it fails: ``park`` asks a person whether to undo them or to
+                leave them, ``undo`` takes them back at once.
+
+        Raises:
+            AppError: If it is no such function, or the name is taken.
+        """
+
+        def declare(declared: H) -> H:
+            from outlive.plans.declaring import PlanFunction
+
+            named = name or declared.__name__
+            effects = self.registry.effects
+            self.registry.add_plan(named, PlanFunction(declared, name=named, on_failure=on_failure, effects=effects))
+            return declared
+
+        return declare if function is None else declare(function)
+
+    async def start_plan(
+        self,
+        plan: Callable[..., Any] | str,
+        request: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002 - what callers call it
+        shadow: bool = False,
+    ) -> Any:
+        """Start a run of a plan and return its `PlanHandle` at once. See `Client.start_plan`."""
+        client = await self.client()
+        return await client.start_plan(plan, request, run_id=id, shadow=shadow)
 
     def on_hand_off(self, function: H) -> H:
         """Let an async function hear of everything that waits for a person: here mail or chat is sent.
@@ -190,6 +264,13 @@ class App:
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.__aexit__(None, None, None)
+
+    def _add_effect(self, function: Callable[..., Any]) -> None:
+        from outlive.agents.options import merged_metadata
+        from outlive.effects.calling import EffectFunction
+
+        found = EffectFunction(function, options=merged_metadata(None, function) or {})
+        self.registry.add_effect(found.name, found)
 
     def _add_sub_agents(self, agent: "Agent[Any, Any]") -> None:
         from outlive.agents.sub_agents import sub_agents_of

@@ -2,9 +2,8 @@
 
 import contextlib
 import datetime as dt
-import hashlib
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,14 +34,15 @@ from outlive.names import (
     batch_workflow_id,
     split_agent_workflow_id,
 )
-from outlive.registry import BatchFunction, recipe_of
+from outlive.plan_runs import PlanHandle, UndoHandle, find_plan, start_plan, undo_run
+from outlive.registry import BatchFunction, Registry, recipe_of
+from outlive.requesting import as_json, made_up_id, outputs_of, request_digest
 from outlive.runs import Conversation, RunHandle
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
     from pydantic_ai import Agent
 
 STALE_LOADING_SECONDS = 24 * 3600
@@ -95,6 +95,11 @@ class Client:
             return self
 
         return Desk(itself)
+
+    @property
+    def registry(self) -> Registry:
+        """What the app declares."""
+        return self.app.registry
 
     def function(self, name: str) -> BatchFunction:
         """Return a batch function of the app.
@@ -211,9 +216,9 @@ class Client:
         """
         from outlive.agents.durable import payers_of_run
 
-        message = AgentMessage(message_id="start", content=_as_json(prompt))
+        message = AgentMessage(message_id="start", content=as_json(prompt))
         name, declared = self._agent(agent)
-        workflow_id = agent_workflow_id(name, run_id or _made_up_id())
+        workflow_id = agent_workflow_id(name, run_id or made_up_id())
         request = AgentInput(
             agent=name,
             model=model,
@@ -223,7 +228,7 @@ class Client:
             budgets=payers_of_run(declared, workflow_id, budget, tenant),
         )
         await self._start(workflow_id, request, summary=str(prompt)[:180])
-        return RunHandle(self, workflow_id, _outputs(declared))
+        return RunHandle(self, workflow_id, outputs_of(declared))
 
     async def conversation(
         self,
@@ -245,7 +250,7 @@ class Client:
         from outlive.agents.durable import payers_of_run
 
         name, declared = self._agent(agent)
-        workflow_id = agent_workflow_id(name, conversation_id or _made_up_id())
+        workflow_id = agent_workflow_id(name, conversation_id or made_up_id())
         request = AgentInput(
             agent=name,
             model=model,
@@ -254,7 +259,7 @@ class Client:
             budgets=payers_of_run(declared, workflow_id, budget, tenant),
         )
         await self._start(workflow_id, request, summary="conversation")
-        return Conversation(self, workflow_id, _outputs(declared))
+        return Conversation(self, workflow_id, outputs_of(declared))
 
     async def run(self, run_id: str, *, agent: str | None = None) -> RunHandle[Any]:
         """Return the handle of a run.
@@ -270,7 +275,7 @@ class Client:
         workflow_id = await find_run(temporal, run_id, agent=agent)
         name = (split_agent_workflow_id(workflow_id) or ("", ""))[0]
         declared = self.app.registry.agents.get(name)
-        return RunHandle(self, workflow_id, _outputs(declared))
+        return RunHandle(self, workflow_id, outputs_of(declared))
 
     async def runs(
         self,
@@ -290,6 +295,43 @@ class Client:
         async for found in list_runs(temporal, agent=agent, states=states, since=since, limit=limit):
             yield found
 
+    async def start_plan(
+        self, plan: Callable[..., Any] | str, request: Any = None, *, run_id: str | None = None, shadow: bool = False
+    ) -> PlanHandle:
+        """Start a run of a plan, or return the one that the same id stands for. Returns at once.
+
+        Args:
+            plan: A plan of the app, or its name.
+            request: A value of the plan's input type, or JSON values that fit it.
+            run_id: Id that a person reads, unique among the plan's runs. None makes one up.
+            shadow: Whether effects are only recorded.
+
+        Raises:
+            AppError: If the app has no such plan.
+            RunError: If the input does not fit, or the id stands for another request.
+            EngineUnavailable: If no engine answers.
+        """
+        name = plan if isinstance(plan, str) else self.registry.plan_name(plan)
+        declared = self.registry.plan(name)
+        return await start_plan(self, declared, request, run_id=run_id or made_up_id(), is_shadow=shadow)
+
+    async def plan(self, run_id: str) -> PlanHandle:
+        """Return the handle of a run of a plan: by the caller's id, ``PLAN/ID``, or the whole workflow id.
+
+        Raises:
+            RunError: If there is none of this id, or several of different plans.
+        """
+        handle = PlanHandle(self, await find_plan(await self.temporal(), run_id))
+        return PlanHandle(self, handle.workflow_id, self.registry.plans.get(handle.plan))
+
+    async def undo(self, workflow_id: str) -> UndoHandle:
+        """Take back what a run that has ended, and its children, have done; the latest first. Returns at once.
+
+        Raises:
+            RunError: If there is no such run, or it has not ended.
+        """
+        return await undo_run(self, workflow_id)
+
     def _agent(self, agent: "Agent[Any, Any] | str") -> "tuple[str, Agent[Any, Any]]":
         name = agent if isinstance(agent, str) else agent.name or ""
         return name, self.app.registry.agent(name)
@@ -305,7 +347,7 @@ class Client:
     async def _start(self, workflow_id: str, request: AgentInput, *, summary: str) -> None:
         """Start the agent workflow, or make sure that the one of this id is of the same request."""
         temporal = await self.temporal()
-        digest = _request_digest(request)
+        digest = request_digest(request)
         try:
             await temporal.start_workflow(
                 AGENT_WORKFLOW,
@@ -345,33 +387,3 @@ def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
         uri, text, fields = entry.uri, entry.text, entry.fields or None
         address = address_key(uri)
         yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)
-
-
-def _made_up_id() -> str:
-    """Return an id of the shape ``1125-0412-7f3a9c``: when, and what tells it from others of the same minute."""
-    return f"{dt.datetime.now(tz=dt.UTC).astimezone():%m%d-%H%M}-{uuid.uuid4().hex[:6]}"
-
-
-def _as_json(prompt: Any) -> Any:
-    if isinstance(prompt, str):
-        return prompt
-    from pydantic_core import to_jsonable_python
-
-    return to_jsonable_python(prompt)
-
-
-def _outputs(agent: "Agent[Any, Any] | None") -> "TypeAdapter[Any] | None":
-    if agent is None:
-        return None
-    from outlive.agents.outputs import output_adapter
-
-    return output_adapter(agent)
-
-
-def _request_digest(request: AgentInput) -> str:
-    """Return what tells one request from another under the same id."""
-    from pydantic_core import to_json
-
-    decisive = (request.agent, request.model, request.deps, request.is_conversation, len(request.messages))
-    said = [message.content for message in request.inbox]
-    return hashlib.sha256(to_json([*decisive, said])).hexdigest()[:32]

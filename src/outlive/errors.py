@@ -17,6 +17,8 @@
     │   │   └── LinkRefused       a one-time link that is used, expired or not ours
     │   └── AgentUndurable        a durable agent was called where it would not run durably
     ├── EffectNotDone             raised by a tool that knows that its effect did not happen
+    ├── EffectFailed              raised in a plan: an effect has failed for good, or a person said that it failed
+    ├── PlanFailed                raised by a plan that cannot go on: it ends, and may be undone
     ├── RunFailed                 a run has ended without a result: failed, cancelled or terminated
     ├── McpError
     │   ├── McpUnavailable        no session with an MCP server could be opened
@@ -119,6 +121,27 @@ class EffectNotDone(OutliveError):
     """Raised by a tool that has failed and knows that its effect did not happen: it may be tried again.
 
     Any other exception of a tool with the policy ``once`` leaves the outcome unknown.
+    """
+
+
+class EffectFailed(OutliveError):
+    """An effect of a plan has failed for good, or a person said that it failed; raised where the plan asked for it.
+
+    Attributes:
+        effect: Its name.
+        effect_key: What the ledger knows it by; None where it never came that far.
+    """
+
+    def __init__(self, message: str, *, effect: str = "", effect_key: str | None = None) -> None:
+        super().__init__(message)
+        self.effect = effect
+        self.effect_key = effect_key
+
+
+class PlanFailed(OutliveError):
+    """Raised by the code of a plan that cannot go on: the plan ends with it, and what it did may be undone.
+
+    Any other exception of a plan's own code is taken for a mistake in it, and waits until that is mended.
     """
 
 

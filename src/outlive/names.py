@@ -17,6 +17,18 @@ PAUSE_REASON_QUERY = "pause_reason"
 AGENT_WORKFLOW = "OutliveAgent"
 AGENT_WORKFLOW_ID_PREFIX = "agent/"
 
+PLAN_WORKFLOW = "OutlivePlan"
+PLAN_WORKFLOW_ID_PREFIX = "plan/"
+WAVE_WORKFLOW = "OutliveWave"
+UNDO_WORKFLOW = "OutliveUndo"
+UNDO_WORKFLOW_ID_PREFIX = "undo/"
+
+EFFECT_PREFIX = "effect__"
+"""Begins the activity types of an app's effects: ``effect__copy_rows``."""
+
+UNDO_EFFECT = "outlive_undo_effect"
+LIST_UNDOABLE = "outlive_list_undoable"
+
 NOTE_RUN = "outlive_note_run"
 RECORD_HAND_OFF = "outlive_record_hand_off"
 TELL_HAND_OFF = "outlive_tell_hand_off"
@@ -66,6 +78,24 @@ def batch_workflow_id(batch_id: str) -> str:
 def agent_workflow_id(agent: str, run_id: str) -> str:
     """Return the workflow id of an agent's run: ``agent/support/order-4711``."""
     return f"{AGENT_WORKFLOW_ID_PREFIX}{agent}/{run_id}"
+
+
+def plan_workflow_id(plan: str, run_id: str) -> str:
+    """Return the workflow id of a run of a plan: ``plan/migrate/customers``."""
+    return f"{PLAN_WORKFLOW_ID_PREFIX}{plan}/{run_id}"
+
+
+def split_plan_workflow_id(workflow_id: str) -> tuple[str, str] | None:
+    """Return plan and run id of a workflow id; None for a workflow that is no run of a plan."""
+    plan, slash, run_id = workflow_id.removeprefix(PLAN_WORKFLOW_ID_PREFIX).partition("/")
+    if not workflow_id.startswith(PLAN_WORKFLOW_ID_PREFIX) or not slash or "/" in run_id:
+        return None
+    return plan, run_id
+
+
+def undo_workflow_id(workflow_id: str) -> str:
+    """Return the id of the workflow that takes back what another one has done: ``undo/plan/migrate/customers``."""
+    return f"{UNDO_WORKFLOW_ID_PREFIX}{workflow_id}"
 
 
 def split_agent_workflow_id(workflow_id: str) -> tuple[str, str] | None:

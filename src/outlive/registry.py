@@ -107,11 +107,15 @@ class Registry:
     """What an app declares.
 
     Attributes:
+        plans: `outlive.plans.declaring.PlanFunction` by name.
+        effects: `outlive.effects.calling.EffectFunction` by name: what plans may do to the outside world.
         on_hand_off: Called with what happens to hand-offs.
     """
 
     batches: dict[str, BatchFunction] = field(default_factory=dict)
     agents: dict[str, Any] = field(default_factory=dict)
+    plans: dict[str, Any] = field(default_factory=dict)
+    effects: dict[str, Any] = field(default_factory=dict)
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
     on_hand_off: Callable[[HandOffNews], Awaitable[None]] | None = None
@@ -142,6 +146,48 @@ class Registry:
         if name in self.agents:
             raise AppError(f"Two agents are named {name!r}. Give one of them another name.")
         self.agents[name] = agent
+
+    def add_plan(self, name: str, plan: object) -> None:
+        """Register a plan.
+
+        Raises:
+            AppError: If the name is taken.
+        """
+        if name in self.plans:
+            raise AppError(f"Plan {name!r} is declared twice. Give one of them another name.")
+        self.plans[name] = plan
+
+    def add_effect(self, name: str, effect: object) -> None:
+        """Register an effect for plans.
+
+        Raises:
+            AppError: If the name is taken.
+        """
+        if name in self.effects:
+            raise AppError(f"Two effects are named {name!r}. The ledger knows them by it: rename one of the functions.")
+        self.effects[name] = effect
+
+    def plan(self, name: str) -> Any:
+        """Return a plan by name.
+
+        Raises:
+            AppError: If the app declares none of this name.
+        """
+        if name not in self.plans:
+            known = ", ".join(sorted(self.plans)) or "none"
+            raise AppError(f"No plan {name!r} is declared. Declared: {known}.")
+        return self.plans[name]
+
+    def plan_name(self, function: Callable[..., Any]) -> str:
+        """Return the name under which a function was declared as a plan.
+
+        Raises:
+            AppError: If it was not.
+        """
+        for name, plan in self.plans.items():
+            if plan.function is function:
+                return name
+        raise AppError(f"{getattr(function, '__name__', function)!r} is no plan of the app. Put `@app.plan` on it.")
 
     def agent(self, name: str) -> Any:
         """Return an agent by name.
@@ -180,7 +226,19 @@ class ServedAgent(Protocol):
         ...
 
 
+class ServedPlan(Protocol):
+    """A plan as the plan workflow sees it."""
+
+    name: str
+    undoes_on_failure: bool
+
+    async def run(self, host: Any, argument: Any) -> Any:
+        """Run it in workflow code; return its output as JSON."""
+        ...
+
+
 _served: dict[str, ServedAgent] = {}
+_plans: dict[str, ServedPlan] = {}
 _failures: tuple[type[Exception], ...] = ()
 
 
@@ -212,3 +270,21 @@ def served_agent(name: str) -> ServedAgent:
 def failure_types() -> tuple[type[Exception], ...]:
     """Return what an agent raises when a run has failed, rather than its code."""
     return _failures
+
+
+def serve_plans(plans: Iterable[ServedPlan]) -> None:
+    """Let the workflows of this process find these plans, and no others."""
+    _plans.clear()
+    _plans.update({plan.name: plan for plan in plans})
+
+
+def served_plan(name: str) -> ServedPlan:
+    """Return a plan that this process serves.
+
+    Raises:
+        AppError: If it does not; the workflow task is then tried again until a worker comes that does.
+    """
+    if name not in _plans:
+        known = ", ".join(sorted(_plans)) or "none"
+        raise AppError(f"This worker serves no plan {name!r}, only: {known}. Run a worker whose app declares it.")
+    return _plans[name]

@@ -1,5 +1,6 @@
 """Settling an effect whose outcome nobody knows: a person says what came of it, and its run goes on."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import temporalio.client
@@ -56,10 +57,17 @@ async def settle_effect(client: Project, key: str, verdict: Settling, *, value: 
     for question in health.questions if health is not None else ():
         if question.about.get("effect_key") == record.effect_key:
             handle: RunHandle[Any] = RunHandle(client, record.workflow_id)
-            await handle.decide(_CHOICES[verdict], question_id=question.question_id, value=value, by=by)
+            await handle.decide(
+                _choice(verdict, question.choices), question_id=question.question_id, value=value, by=by
+            )
             return f"Settled: {verdict}. {record.workflow_id} goes on."
     if record.state is EffectState.UNKNOWN and (health is None or health.is_closed):
         settlement = Settlement(verdict=verdict, value=value, by=by)
         await client.ledger.call(client.ledger.effects.settle, record.effect_key, settlement)
         return f"Settled: {verdict}. Its run has ended; nothing else follows."
     raise RunError(f"Effect {record.effect_key[:12]} is {record.state}: nobody waits to hear what came of it.")
+
+
+def _choice(verdict: Settling, choices: Sequence[str]) -> Choice:
+    is_undo = verdict is Settling.FAILED and Choice.SKIP in choices
+    return Choice.SKIP if is_undo else _CHOICES[verdict]

@@ -40,7 +40,7 @@ from temporalio.exceptions import (
 
 from outlive.agents.approvals import Denied, answer_deferred, approval_of
 from outlive.agents.exhausted import decide, last_call, refusal
-from outlive.agents.failures import ToolFailure, gives_up
+from outlive.agents.failures import gives_up
 from outlive.agents.host import TurnSpoken, run_host, turn_scope
 from outlive.agents.models import ServingModel, StandIn
 from outlive.agents.options import METADATA_KEY, activity_config, merged_metadata
@@ -54,6 +54,7 @@ from outlive.effects.continuing import continued_effect
 from outlive.effects.declaring import Effect, declared
 from outlive.errors import AgentUndurable, ModelUnusable
 from outlive.workflows import policies
+from outlive.workflows.failures import CallFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,7 +241,7 @@ class Durable(TemporalDurability[Any]):
             except Exception as error:  # a tool's own code may raise anything
                 if not workflow.in_workflow() or is_cancelled_exception(error):
                     raise
-                failure = ToolFailure.of(tool_def.name, error)
+                failure = CallFailure.of(tool_def.name, error)
                 if host is None or await gives_up(host, tool_def, args, failure, policy=self.hand_offs):
                     raise ToolFailed(failure.message) from error
                 key = failure.effect_key

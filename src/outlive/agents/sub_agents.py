@@ -1,6 +1,6 @@
 """Agents as tools of another agent: each call is a run of its own, a child of the run that asks."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from outlive.names import AGENT_WORKFLOW, agent_workflow_id, split_agent_workflo
 from outlive.workflows import policies
 
 TOOLSET_ID = "outlive_sub_agents"
+
+Tell = Callable[..., Awaitable[None]]
+"""``await tell(kind, note_id, **data)``: as `RunHost.note`."""
 
 
 @dataclass(kw_only=True)
@@ -59,28 +62,37 @@ def _asking(agent: Agent[Any, Any]) -> Any:
         if not workflow.in_workflow():
             result = await agent.run(task, usage=ctx.usage)
             return result.output
-        outcome = await _child_run(agent, task)
+        host = run_host()
+        tell, payers = (None, []) if host is None else (host.note, host.money.payers())
+        outcome = await child_run(agent, task, tell=tell, payers=payers)
         ctx.usage.incr(usage_from_json(outcome.usage))
         return outcome.output
 
     return ask
 
 
-async def _child_run(asked: Agent[Any, Any], task: str) -> AgentOutcome:
-    agent = asked.name or ""
-    parent = split_agent_workflow_id(workflow.info().workflow_id)
-    parent_id = parent[1] if parent else workflow.info().workflow_id
+async def child_run(
+    asked: Agent[Any, Any], task: str, *, tell: Tell | None = None, payers: Sequence[BudgetScope] = ()
+) -> AgentOutcome:
+    """Let an agent work on a task in a child run of the workflow whose code this is.
+
+    Args:
+        tell: Tells the readers of the parent of it.
+        payers: What pays for its calls, besides its own budget.
+    """
+    agent, workflow_id = asked.name or "", workflow.info().workflow_id
+    parent = split_agent_workflow_id(workflow_id)
+    parent_id = parent[1] if parent else workflow_id.rpartition("/")[2]
     child_id = agent_workflow_id(agent, f"{parent_id}.{workflow.uuid4().hex[:6]}")
-    host = run_host()
-    if host is not None:
-        await host.note(EventKind.CHILD_STARTED, child_id, stream=child_id, agent=agent)
+    if tell is not None:
+        await tell(EventKind.CHILD_STARTED, child_id, stream=child_id, agent=agent)
     outcome: AgentOutcome = await workflow.execute_child_workflow(
         AGENT_WORKFLOW,
         AgentInput(
             agent=agent,
             inbox=[AgentMessage(message_id="start", content=task)],
             wants_messages=False,
-            budgets=_budgets(asked, child_id, host),
+            budgets=_budgets(asked, child_id, payers),
         ),
         id=child_id,
         result_type=AgentOutcome,
@@ -88,17 +100,17 @@ async def _child_run(asked: Agent[Any, Any], task: str) -> AgentOutcome:
         task_timeout=policies.WORKFLOW_TASK_TIMEOUT,
         static_summary=task[:180],
     )
-    if host is not None:
+    if tell is not None:
         usage = usage_as_json(usage_from_json(outcome.usage))
-        await host.note(EventKind.CHILD_ENDED, child_id, stream=child_id, agent=agent, usage=usage)
+        await tell(EventKind.CHILD_ENDED, child_id, stream=child_id, agent=agent, usage=usage)
     return outcome
 
 
-def _budgets(agent: Agent[Any, Any], child_id: str, host: RunHost | None) -> list[BudgetScope]:
+def _budgets(agent: Agent[Any, Any], child_id: str, payers: Sequence[BudgetScope]) -> list[BudgetScope]:
     """Return what pays for the calls of a child: what pays for its parent's, and its own budget."""
     durable = TemporalDurability.from_agent(agent)
     own: Budget | None = getattr(durable, "budget", None)
-    return [*(host.money.payers() if host else []), *([own.scope(child_id)] if own else [])]
+    return [*payers, *([own.scope(child_id)] if own else [])]
 
 
 def sub_agents_of(agent: Agent[Any, Any]) -> list[Agent[Any, Any]]:

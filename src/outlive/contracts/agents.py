@@ -25,6 +25,10 @@ class Choice(StrEnum):
         RAISE: Go on under a higher cap, given as the decision's value.
         FINISH: Come to an end with what there is.
         MODEL: Go on with another model, given as the decision's value, until the run ends.
+        GO_ON: Go on all the same.
+        SKIP: Leave this one out, and go on.
+        UNDO: Take back what was done.
+        LEAVE: Leave what was done as it is.
     """
 
     RETRY = "retry"
@@ -37,6 +41,10 @@ class Choice(StrEnum):
     RAISE = "raise"
     FINISH = "finish"
     MODEL = "model"
+    GO_ON = "go_on"
+    SKIP = "skip"
+    UNDO = "undo"
+    LEAVE = "leave"
 
 
 class HandOffKind(StrEnum):
@@ -49,6 +57,7 @@ class HandOffKind(StrEnum):
         APPROVAL: A call is to be allowed.
         QUESTION: The agent asks for something.
         BUDGET: A budget is used up.
+        PLAN_FAILED: A plan has failed, or too much of a wave of it.
     """
 
     HALTED = "halted"
@@ -57,6 +66,7 @@ class HandOffKind(StrEnum):
     APPROVAL = "approval"
     QUESTION = "question"
     BUDGET = "budget"
+    PLAN_FAILED = "plan_failed"
 
     @classmethod
     def of_the_desk(cls) -> "frozenset[HandOffKind]":

@@ -79,6 +79,7 @@ class Effect:
     undo: Undo | None = None
     approve: Callable[..., bool] | bool = False
     database: Database | None = None
+    shadow: Callable[..., Any] | None = None
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Declare a function.
@@ -115,6 +116,7 @@ def effect(
     undo: Undo | None = None,
     approve: Callable[..., bool] | bool = False,
     database: Database | None = None,
+    shadow: Callable[..., Any] | None = None,
 ) -> Effect:
     """Declare what a tool does to the outside world, and what may be done when nobody knows whether it has happened.
 
@@ -134,6 +136,8 @@ def effect(
             workflow code and must say the same each time.
         database: For ``transactional``: a SQLAlchemy ``AsyncEngine`` (``Engine`` for a ``def`` function), or a function
             that returns one.
+        shadow: What a plan in shadow mode gets in place of the effect's result: a function of the same arguments, which
+            may read, and changes nothing. Without one it gets None.
 
     Raises:
         AppError: For a policy that does not exist, or that lacks what it needs.
@@ -148,7 +152,7 @@ def effect(
             raise AppError(f"`{name}=` goes with the policy {str(owner)!r}, not with {policy!r}.")
     if undo is not None and not inspect.iscoroutinefunction(undo):
         raise AppError("`undo=` takes a function declared with `async def`.")
-    return Effect(policy=Policy(policy), check=check, undo=undo, approve=approve, database=database)
+    return Effect(policy=Policy(policy), check=check, undo=undo, approve=approve, database=database, shadow=shadow)
 
 
 def declared(function: object) -> Effect | None:

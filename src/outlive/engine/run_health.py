@@ -109,15 +109,19 @@ async def list_runs(
     states: Sequence[str] = (),
     since: datetime | None = None,
     limit: int = 100,
+    workflow_type: str = AGENT_WORKFLOW,
+    begins: str = "",
 ) -> AsyncIterator[RunHealth]:
-    """Yield the runs of agents that the engine has, the latest first, each as the list itself tells.
+    """Yield the runs that the engine has, the latest first, each as the list itself tells.
 
     Args:
         since: Only those whose first run was started after this.
+        workflow_type: Of the runs; those of agents by default.
+        begins: What their workflow ids begin with.
     """
-    query = [f'WorkflowType = "{AGENT_WORKFLOW}"', 'ExecutionStatus != "ContinuedAsNew"']
-    if agent is not None:
-        query.append(f'WorkflowId STARTS_WITH "{agent_workflow_id(agent, "")}"')
+    query = [f'WorkflowType = "{workflow_type}"', 'ExecutionStatus != "ContinuedAsNew"']
+    if agent is not None or begins:
+        query.append(f'WorkflowId STARTS_WITH "{begins or agent_workflow_id(agent or "", "")}"')
     if since is not None:
         query.append(f'StartTime > "{since.astimezone(UTC).isoformat()}"')
     count = 0

@@ -9,6 +9,8 @@ The states of one effect, and what leads from one to the next::
       ├──fail────▶ unknown                it may have happened
       └──claim───▶ unknown                its worker died, and the policy is ``once``
     unknown ──settle──▶ done | failed | refused
+
+What a plan only rehearses is ``shadowed`` from the beginning, and stays so.
 """
 
 import hashlib
@@ -40,6 +42,7 @@ class EffectState(StrEnum):
         FAILED: The last attempt ended with an error; another may be made.
         UNKNOWN: It may have happened: a check, or a person, has to tell.
         REFUSED: A person said that it failed, and that it is not to be made again.
+        SHADOWED: It was asked for in a rehearsal, and not made.
     """
 
     BEGUN = "begun"
@@ -47,6 +50,7 @@ class EffectState(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     REFUSED = "refused"
+    SHADOWED = "shadowed"
 
 
 class Standing(StrEnum):
@@ -100,8 +104,8 @@ class EffectClaim:
 
     Attributes:
         effect_key: From `effect_key`.
-        kind: ``model``, ``tool`` or ``other``.
-        name: Of the tool, or of the activity.
+        kind: ``model``, ``tool``, ``effect`` (of a plan), ``undo`` or ``other``.
+        name: Of the tool, the effect or the activity.
         policy: As declared; None for what was not.
         owner: The worker that claims it.
         lease_seconds: How long no other may make it, unless renewed; None where the policy needs no lease.
@@ -320,7 +324,7 @@ class Effects:
     def of_workflow(self, workflow_id: str) -> list[EffectRecord]:
         """Return the calls of a workflow and of what it continued as, in the order in which they were begun."""
         query = select(effects).where(effects.c.workflow_id == workflow_id).order_by(effects.c.begun_at)
-        return _read(self._engine, query)
+        return read_effects(self._engine, query)
 
     @repeatable(Again.ALWAYS)
     def find(self, key: str) -> EffectRecord | None:
@@ -330,7 +334,7 @@ class Effects:
             LedgerError: If several keys begin so.
         """
         query = select(effects).where(effects.c.effect_key.startswith(key, autoescape=True)).limit(2)
-        found = _read(self._engine, query)
+        found = read_effects(self._engine, query)
         if len(found) > 1:
             raise LedgerError(f"Several effects have a key that begins with {key!r}. Give more of it.")
         return found[0] if found else None
@@ -350,7 +354,7 @@ class Effects:
             query = query.where(effects.c.workflow_id == workflow_id)
         if states:
             query = query.where(effects.c.state.in_(states))
-        return _read(self._engine, query)
+        return read_effects(self._engine, query)
 
 
 def _standing(record: EffectRecord, claim: EffectClaim, *, now: float, is_gone: Callable[[str], bool]) -> Standing:
@@ -385,7 +389,8 @@ def _found(connection: Connection, key: str, *, for_update: bool = False) -> Eff
     return _record(row)
 
 
-def _read(engine: Engine, query: Select[Any]) -> list[EffectRecord]:
+def read_effects(engine: Engine, query: Select[Any]) -> list[EffectRecord]:
+    """Return the effects that a query of their whole rows finds."""
     with engine.connect() as connection:
         return [_record(row) for row in connection.execute(query).mappings()]
 

@@ -20,6 +20,7 @@ from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
 from outlive.ledger.postgres import open_postgres, shown
+from outlive.ledger.plans import PlanBook
 from outlive.ledger.retention import Retention
 from outlive.ledger.schema import SCHEMA_VERSION, metadata
 from outlive.ledger.spending import Spending
@@ -138,6 +139,11 @@ class Ledger:
     def retention(self) -> Retention:
         """What is kept of runs, and its removal, to be run through `call`."""
         return Retention(self.engine)
+
+    @property
+    def plans(self) -> PlanBook:
+        """What plans have rehearsed and done, to be run through `call`."""
+        return PlanBook(self.engine)
 
     @property
     def hand_offs(self) -> HandOffBook:

@@ -39,7 +39,7 @@ class Moment(StrEnum):
     RUN_ENDING = "run_ending"  # a workflow has its result, and the engine has not heard of it
 
 
-AGENT_CALL = "agent__"
+RECORDED_CALLS = ("agent__", "effect__", "outlive_undo_effect")
 """How the activity types of models and tools begin; Pydantic AI names them."""
 
 
@@ -119,7 +119,7 @@ class _Activities(temporalio.worker.ActivityInboundInterceptor):
         super().init(_Heartbeats(outbound, self._fault))
 
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:  # noqa: A002
-        is_call = activity.info().activity_type.startswith(AGENT_CALL)
+        is_call = activity.info().activity_type.startswith(RECORDED_CALLS)
         if is_call:
             self._fault.reached(Moment.CALL_BEGUN)
         result = await super().execute_activity(input)
@@ -161,7 +161,7 @@ class _Commands(temporalio.worker.WorkflowOutboundInterceptor):
         self._calls = 0
 
     def start_activity(self, input: temporalio.worker.StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
-        if input.activity.startswith(AGENT_CALL):
+        if input.activity.startswith(RECORDED_CALLS):
             self._calls += 1
             if not workflow.unsafe.is_replaying():
                 self._fault.asked(workflow.info().run_id, self._calls)

@@ -1,4 +1,4 @@
-"""What a worker needs to serve agents."""
+"""What a worker needs to serve agents and plans, and to take their effects back."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +12,7 @@ from outlive import registry as served
 from outlive.activities.budgets import BudgetBooks
 from outlive.activities.effects import EffectBooks
 from outlive.activities.hand_offs import HandOffBooks
+from outlive.activities.plans import UndoActivities, effect_activities
 from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
@@ -30,6 +31,9 @@ from outlive.worker.leases import Leases
 from outlive.worker.parts import WorkerParts, workflow_runner
 from outlive.worker.pulse import Pulse
 from outlive.workflows.agent import AgentWorkflow
+from outlive.workflows.plan import PlanWorkflow
+from outlive.workflows.undo import UndoWorkflow
+from outlive.workflows.wave import WaveWorkflow
 
 
 @asynccontextmanager
@@ -42,9 +46,10 @@ async def serve_agents(
     purse: Purse,
     prices: Prices,
 ) -> AsyncIterator[WorkerParts]:
-    """Prepare to serve an app's agents, for as long as the block runs."""
+    """Prepare to serve an app's agents and plans, for as long as the block runs."""
     agents = list(registry.agents.values())
     served.serve_agents([Served(agent) for agent in agents], failures=FAILURES)
+    served.serve_plans(registry.plans.values())
     home = Home(settings.home)
     async with AsyncExitStack() as stack:
         around = CallSurroundings(
@@ -59,21 +64,26 @@ async def serve_agents(
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         books = HandOffBooks(registry, ledger, around.streams)
+        undoing = UndoActivities(registry, ledger)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
-            workflows=[AgentWorkflow],
+            workflows=[AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow],
             activities=[
                 notes.note_run,
                 EffectBooks(ledger).settle_effect,
                 BudgetBooks(ledger).raise_budget,
                 books.record_hand_off,
                 books.tell_hand_off,
+                undoing.list_undoable,
+                undoing.undo_effect,
+                *effect_activities(registry.effects),
             ],
             interceptors=[EffectInterceptor(around)],
             plugins=[PydanticAIPlugin(), *(AgentPlugin(agent) for agent in agents)],
             agents={agent.name or "": _tools(agent) for agent in agents},
         )
     served.serve_agents([])
+    served.serve_plans([])
 
 
 def _tools(agent: Agent[Any, Any]) -> set[str]:

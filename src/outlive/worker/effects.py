@@ -1,4 +1,6 @@
-"""Every call of an agent's model or tool passes here: claimed, made, recorded, and only then acknowledged.
+"""Every call of an agent's model or tool, and every effect of a plan, passes here.
+
+It is claimed, made, recorded, and only then acknowledged.
 
 A call that the ledger has as done is not made again, whoever asks: another attempt after a worker's death, or the same
 workflow after a reset. What is done about one that was begun and not recorded is its policy's. Failures are counted
@@ -16,6 +18,7 @@ from typing import Any
 from pydantic_ai.durable_exec._toolset import wrap_tool_call_result
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
@@ -36,7 +39,7 @@ from outlive.errors import EffectNotDone
 from outlive.ledger.effects import EffectClaim, EffectRecord, Standing, effect_key
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.spending import Spent
-from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, ORIGINAL_RUN_HEADER
+from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, EFFECT_PREFIX, ORIGINAL_RUN_HEADER, UNDO_EFFECT
 from outlive.streams.writing import StreamWriter
 from outlive.worker.beating import Alive
 from outlive.worker.holdings import Holdings
@@ -70,7 +73,7 @@ class CallSurroundings:
 
 
 class EffectInterceptor(Interceptor):
-    """Puts the ledger between Temporal and the calls of agents; other activities pass untouched."""
+    """Puts the ledger between Temporal and the calls of agents and plans; other activities pass untouched."""
 
     def __init__(self, around: "CallSurroundings") -> None:
         self._around = around
@@ -108,16 +111,19 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         info = activity.info()
-        if not info.activity_type.startswith(AGENT_PREFIX) or not info.workflow_id:
+        if not is_recorded(info.activity_type) or not info.workflow_id:
             return await super().execute_activity(input)
         subject = subject_of(info.activity_type, input.args)
         claim = await self._claim(input, subject)
+        if subject.is_shadow:
+            return await self._rehearsed(input, claim, subject)
         claimed = await self._ledger.call(self._ledger.effects.claim, claim, is_gone=self._around.holdings.is_gone)
         record = claimed.record
         if record.result is not None and claimed.standing is Standing.DONE:
             return await _restored(record.result, input.fn)
         if claimed.standing is Standing.DONE:
-            result = await wrap_tool_call_result(_settled(record))
+            said = _settled(record)
+            result = await wrap_tool_call_result(said) if subject.kind == "tool" else await said
             return await self._recorded(input, record.effect_key, result, record.facts)
         refuse_unless_to_be_made(claimed)
         call = CurrentCall(
@@ -141,10 +147,9 @@ class _Inbound(ActivityInboundInterceptor):
         if policy is not None:
             (payload,) = await activity.client().data_converter.encode([subject.args])
             arguments = payload.SerializeToString()
+        given = continued.data.decode() if continued is not None else subject.effect_key
         return EffectClaim(
-            effect_key=continued.data.decode()
-            if continued is not None
-            else effect_key(*place, info.activity_type, subject.name, subject.digest),
+            effect_key=given or effect_key(*place, info.activity_type, subject.name, subject.digest),
             workflow_id=info.workflow_id or "",
             activity_id=info.activity_id,
             kind=subject.kind,
@@ -192,6 +197,23 @@ class _Inbound(ActivityInboundInterceptor):
         _tell(call, subject, "ended", {**call.facts, **shown_result(subject, result)})
         return result
 
+    async def _rehearsed(self, input: ExecuteActivityInput, claim: EffectClaim, subject: Subject) -> Any:  # noqa: A002
+        """Record an effect that is not made, with what stands for its result."""
+        try:
+            async with self._kept_alive():
+                result = await super().execute_activity(input)
+        except Exception as error:  # noqa: BLE001 - whatever the user's own function raises
+            treatment, attempt = subject.treatment, activity.info().attempt
+            is_final = treatment is not None and attempt >= treatment.attempts
+            raise ApplicationError(
+                f"It could not be rehearsed: {words_of(error)}", type=kind_of(error), non_retryable=is_final
+            ) from None
+        (payload,) = await activity.client().data_converter.encode([result])
+        counts = await self._ledger.call(self._ledger.plans.shadow, claim, payload.SerializeToString())
+        tell = self._teller(claim.workflow_id, claim, 1)
+        tell(EventKind.TOOL_ENDED, {**subject.shown, "shadow": True, **shown_result(subject, result)})
+        return await _restored(counts, input.fn)
+
     async def _recorded(
         self,
         input: ExecuteActivityInput,  # noqa: A002
@@ -231,6 +253,11 @@ class _Inbound(ActivityInboundInterceptor):
         return tell
 
 
+def is_recorded(activity_type: str) -> bool:
+    """Whether the calls of an activity pass the ledger."""
+    return activity_type.startswith((AGENT_PREFIX, EFFECT_PREFIX)) or activity_type == UNDO_EFFECT
+
+
 async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:
     """Return a recorded result as the activity itself would have."""
     payload = Payload.FromString(recorded)
@@ -241,7 +268,7 @@ async def _restored(recorded: bytes, function: Callable[..., Any]) -> Any:
 def _tell(call: CurrentCall, subject: Subject, what: str, data: dict[str, Any]) -> None:
     if subject.kind == "model":
         call.tell(EventKind(f"model_call_{what}"), data)
-    elif subject.kind == "tool":
+    elif subject.acts:
         call.tell(EventKind(f"tool_{what}"), {"tool": subject.name, **data})
 
 

@@ -64,7 +64,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
         books = BatchBooks(ledger)
         agents = NO_AGENTS
-        if app.registry.agents:  # Pydantic AI is imported for those who have agents: that takes seconds
+        if app.registry.agents or app.registry.plans:  # Pydantic AI is imported for them alone: that takes seconds
             from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
 

@@ -81,7 +81,7 @@ def verdict_on(
     asked = error.next_retry_delay if isinstance(error, ApplicationError) else None
     pause = asked or timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)))
     details = error.details if isinstance(error, ApplicationError) and not is_unfit else ()
-    if subject.kind == "tool":
+    if subject.acts:
         details = (*details, {"effect_key": key})
     reported = f"{kind} " if kind == UNFIT_ANSWER and not is_final else kind  # Temporal stops at the name alone
     return ApplicationError(

@@ -1,6 +1,7 @@
 """The only place where activities are scheduled: one typed function each, by name."""
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
@@ -9,14 +10,18 @@ from outlive.contracts.batches import BatchMark, MissingDocuments, WindowInput, 
 from outlive.contracts.budgets import BudgetRaise
 from outlive.contracts.effects import SettleEffect
 from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport
+from outlive.contracts.plans import EffectCall, Undoable, UndoableQuery
 from outlive.names import (
     COUNT_MISSING,
+    EFFECT_PREFIX,
+    LIST_UNDOABLE,
     MARK_BATCH,
     NOTE_RUN,
     RAISE_BUDGET,
     RECORD_HAND_OFF,
     SETTLE_EFFECT,
     TELL_HAND_OFF,
+    UNDO_EFFECT,
     WORK_WINDOW,
 )
 from outlive.workflows import policies
@@ -119,3 +124,29 @@ async def raise_budget(raised: BudgetRaise) -> None:
         retry_policy=policies.LEDGER_RETRIES,
         summary=f"{raised.key}: {raised.amounts}",
     )
+
+
+async def make_effect(call: EffectCall, *, summary: str) -> Any:
+    """Make an effect, record it, or take one back; return its result as JSON."""
+    silence = (call.options.get("outlive") or {}).get("heartbeat_seconds")
+    return await workflow.execute_activity(
+        UNDO_EFFECT if call.undoes else f"{EFFECT_PREFIX}{call.name}",
+        call,
+        start_to_close_timeout=policies.AGENT_CALL_TIMEOUT,
+        heartbeat_timeout=timedelta(seconds=silence) if silence else policies.AGENT_CALL_HEARTBEAT_TIMEOUT,
+        retry_policy=policies.AGENT_CALL_RETRIES,
+        summary=summary,
+    )
+
+
+async def list_undoable(query: UndoableQuery) -> Undoable:
+    """Return what is to be taken back next of what a run has done."""
+    found: Undoable = await workflow.execute_activity(
+        LIST_UNDOABLE,
+        query,
+        result_type=Undoable,
+        start_to_close_timeout=policies.LEDGER_TIMEOUT,
+        retry_policy=policies.LEDGER_RETRIES,
+        summary="what is to be taken back",
+    )
+    return found

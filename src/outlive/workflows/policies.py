@@ -33,6 +33,8 @@ AGENT_CALL_RETRIES = RetryPolicy(
 AGENT_EVENTS_PER_RUN = 600  # about 50 model calls with a tool call each: replayed in less than a second
 AGENT_BYTES_PER_RUN = 2_000_000  # of history, which holds no message above some KB
 
+PLAN_EVENTS = 40_000  # of the 51,200 at which the server ends a run: what is left is for taking back and asking
+
 NOTE_TIMEOUT = timedelta(seconds=5)
 NOTE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))
 

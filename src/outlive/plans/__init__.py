@@ -1,0 +1,1 @@
+"""Plans: how they are declared, and what their functions reach the world through."""
