@@ -13,9 +13,12 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from outlive.contracts.agents import Question
+from outlive.contracts.events import EventKind, RunEvent
 from outlive.contracts.plans import PlanInput, PlanOutcome, UndoInput, UndoOutcome
+from outlive.effects.recorded import decoded
 from outlive.engine.connection import result_of
-from outlive.engine.run_health import RunHealth, list_runs, run_exists, run_health
+from outlive.engine.run_health import RunHealth, list_runs, read_questions, run_exists, run_health
 from outlive.errors import EngineUnavailable, RunError
 from outlive.ledger.effects import EffectRecord
 from outlive.names import (
@@ -23,6 +26,7 @@ from outlive.names import (
     PLAN_WORKFLOW_ID_PREFIX,
     REQUEST_MEMO,
     UNDO_WORKFLOW,
+    UNDO_WORKFLOW_ID_PREFIX,
     plan_workflow_id,
     split_plan_workflow_id,
     undo_workflow_id,
@@ -34,6 +38,18 @@ from outlive.runs import Connection, RunHandle
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 PAGE = 500  # effects read from the ledger at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question of a plan's run, of one of its waves, or of its undoing.
+
+    Attributes:
+        workflow_id: Which of them asks.
+    """
+
+    workflow_id: str
+    question: Question
 
 
 class PlanHandle(RunHandle[Any]):
@@ -72,6 +88,33 @@ class PlanHandle(RunHandle[Any]):
         """Return what the plan and its waves have done, or would do, in the order of their beginnings."""
         ledger = self._client.ledger
         return await ledger.call(ledger.plans.tree, self.workflow_id, limit=limit)
+
+    async def asked(self) -> list[Asked]:
+        """Return what it waits for, its waves' and its undoing's questions included."""
+        temporal = await self._client.temporal()
+        own = (await self.status()).questions
+        found = [Asked(workflow_id=self.workflow_id, question=question) for question in own]
+        children = f'ParentWorkflowId = "{self.workflow_id}" AND ExecutionStatus = "Running"'
+        async for child in temporal.list_workflows(children):
+            found += [Asked(workflow_id=child.id, question=question) for question in await read_questions(child)]
+        return found
+
+    async def decide(self, choice: str, *, question_id: str | None = None, value: Any = None, by: str = "") -> None:
+        """Choose what it does, or one of its waves, or its undoing. As of any run; see `asked`."""
+        concerned = [one for one in await self.asked() if question_id in {None, one.question.question_id}]
+        for workflow_id in {one.workflow_id for one in concerned} or {self.workflow_id}:
+            handle: RunHandle[Any] = RunHandle(self._client, workflow_id)
+            await handle.decide(choice, question_id=question_id, value=value, by=by)
+
+    async def logged(self, *, limit: int = 10_000) -> list[RunEvent]:
+        """Return what the plan has said of how it gets on."""
+        events = await self._client.streams.read(self.workflow_id, limit=limit)
+        return [event for event in events if event.kind == EventKind.LOGGED]
+
+    async def arguments(self, record: EffectRecord) -> Any:
+        """Return the arguments of an effect, as JSON."""
+        temporal = await self._client.temporal()
+        return await decoded(temporal.data_converter, record.arguments)
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """Return how many of its effects stand where, by name and state."""
@@ -124,9 +167,13 @@ async def list_plans(temporal: temporalio.client.Client, *, limit: int = 100) ->
 async def find_plan(temporal: temporalio.client.Client, run_id: str) -> str:
     """Return the workflow id of the plan's run that an id means: the caller's own, ``PLAN/ID``, or the whole.
 
+    The whole id of an undoing is taken too.
+
     Raises:
         RunError: If there is none, or it may mean several.
     """
+    if run_id.startswith(UNDO_WORKFLOW_ID_PREFIX) and await run_exists(temporal, run_id):
+        return run_id
     whole = run_id if run_id.startswith(PLAN_WORKFLOW_ID_PREFIX) else f"{PLAN_WORKFLOW_ID_PREFIX}{run_id}"
     if split_plan_workflow_id(whole) and await run_exists(temporal, whole):
         return whole

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from outlive.errors import EngineUnavailable, RunError
 
 if TYPE_CHECKING:
+    from temporalio.client import Client as TemporalClient
+
     from outlive.client import Client
 
 
@@ -37,3 +39,26 @@ async def project() -> "AsyncIterator[Client]":
         raise EngineUnavailable(
             f"The engine did not answer: {error.message}. `outlive doctor` tells what is wrong."
         ) from error
+
+
+async def any_run(temporal: "TemporalClient", run_id: str) -> str:
+    """Return the workflow id of the run of an agent or a plan that an id means, or of the workflow that has it.
+
+    Raises:
+        RunError: If there is none, or it may mean several.
+    """
+    from outlive.engine.run_health import find_run, run_exists
+    from outlive.plan_runs import find_plan
+
+    try:
+        return await find_run(temporal, run_id)
+    except RunError as error:
+        if await run_exists(temporal, run_id):
+            return run_id
+        if "may mean" in str(error):
+            raise
+        unknown = error
+    try:
+        return await find_plan(temporal, run_id)
+    except RunError as error:
+        raise (error if "may mean" in str(error) else unknown) from None

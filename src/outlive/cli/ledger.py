@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from outlive.client import Client
     from outlive.ledger.effects import EffectRecord
 
-STATES = ("begun", "done", "failed", "unknown", "refused")
+STATES = ("begun", "done", "failed", "unknown", "refused", "shadowed")
 SHOWN_KEY = 12  # characters: what a person types
 
 
@@ -75,10 +75,10 @@ def settle(key: str, verdict: str | None, value: str | None, by: str | None) -> 
 
 
 async def _listed(run_id: str | None, states: tuple[str, ...], limit: int) -> "list[EffectRecord]":
-    from outlive.cli.asking import project
+    from outlive.cli.asking import any_run, project
 
     async with project() as client:
-        workflow_id = None if run_id is None else (await client.run(run_id)).workflow_id
+        workflow_id = None if run_id is None else await any_run(await client.temporal(), run_id)
         effects = client.ledger.effects
         return await client.ledger.call(effects.listed, workflow_id=workflow_id, states=states, limit=limit)
 

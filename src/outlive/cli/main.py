@@ -23,11 +23,13 @@ COMMANDS = {
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),
     "ledger": ("outlive.cli.ledger", "Show what was done to the outside world, and settle what nobody knows."),
+    "plan": ("outlive.cli.plan", "Start plans, rehearse them, look at them and decide."),
     "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
     "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
     "show": ("outlive.cli.show", "Show a run: what was said, called, waited for and paid."),
     "spend": ("outlive.cli.money", "Tell what was spent: by agent, batch, model, day or tenant."),
+    "undo": ("outlive.cli.undo", "Take back what a run has done, the latest first."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
 }
 EXIT_FAILED = 1

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from temporalio.client import Client as TemporalClient
-
     from outlive.trace.model import Trace, Value
 
 STYLES: dict[str, dict[str, Any]] = {"strong": {"bold": True}, "faint": {"dim": True}, "bad": {"fg": "red"}, "": {}}
@@ -23,7 +21,7 @@ STYLES: dict[str, dict[str, Any]] = {"strong": {"bold": True}, "faint": {"dim": 
 def show(run_id: str, as_json: bool, full: bool, ref: str | None) -> None:
     """Show what happened in a run: turns, model calls, tool calls, waits, child runs, and what they cost.
 
-    ID is the run's own id, AGENT/ID, or the id of any workflow.
+    ID is the run's own id, AGENT/ID, PLAN/ID, or the id of any workflow.
     """
     from outlive.trace.model import as_json as plain
 
@@ -42,40 +40,23 @@ def show(run_id: str, as_json: bool, full: bool, ref: str | None) -> None:
 
 
 async def _trace(run_id: str, *, whole: bool) -> "Trace":
-    from outlive.cli.asking import project
+    from outlive.cli.asking import any_run, project
     from outlive.trace.reading import TraceReader
 
     async with project() as client:
         temporal = await client.temporal()
         reader = TraceReader(temporal, client.settings, ledger=client.ledger)
-        return await reader.read(await _workflow_id(temporal, run_id), whole=whole)
+        return await reader.read(await any_run(temporal, run_id), whole=whole)
 
 
 async def _value(run_id: str, ref: str) -> "Value":
-    from outlive.cli.asking import project
+    from outlive.cli.asking import any_run, project
     from outlive.trace.reading import TraceReader
 
     async with project() as client:
         temporal = await client.temporal()
         reader = TraceReader(temporal, client.settings, ledger=client.ledger)
-        return await reader.value(await _workflow_id(temporal, run_id), ref)
-
-
-async def _workflow_id(temporal: "TemporalClient", run_id: str) -> str:
-    """Return the workflow id of the agent's run that an id means, or else of the workflow that has it.
-
-    Raises:
-        RunError: If there is none, or it may mean several.
-    """
-    from outlive.engine.run_health import find_run, run_exists
-    from outlive.errors import RunError
-
-    try:
-        return await find_run(temporal, run_id)
-    except RunError:
-        if await run_exists(temporal, run_id):
-            return run_id
-        raise
+        return await reader.value(await any_run(temporal, run_id), ref)
 
 
 def _print_trace(trace: "Trace", *, full: bool) -> None:

@@ -346,15 +346,21 @@ class Effects:
         """Return effects of tools, those that were begun last first.
 
         Args:
-            workflow_id: Of one run and of what it continued as; None for all.
+            workflow_id: Of one run and of what it continued as, and of a plan's waves; None for all.
             states: Of `EffectState`; all where it is empty.
         """
         query = select(effects).where(effects.c.kind != "model").order_by(effects.c.begun_at.desc()).limit(limit)
         if workflow_id is not None:
-            query = query.where(effects.c.workflow_id == workflow_id)
+            query = query.where(of_run(workflow_id))
         if states:
             query = query.where(effects.c.state.in_(states))
         return read_effects(self._engine, query)
+
+
+def of_run(workflow_id: str) -> ColumnElement[bool]:
+    """Return the condition that an effect is one of a run, or of one of its waves."""
+    waves = effects.c.workflow_id.startswith(f"{workflow_id}/", autoescape=True)
+    return or_(effects.c.workflow_id == workflow_id, waves)
 
 
 def _standing(record: EffectRecord, claim: EffectClaim, *, now: float, is_gone: Callable[[str], bool]) -> Standing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
-from outlive.ledger.effects import EffectClaim, EffectRecord, EffectState, effect_key, read_effects
+from outlive.ledger.effects import EffectClaim, EffectRecord, EffectState, effect_key, of_run, read_effects
 from outlive.ledger.schema import effects
 
 UNDO_KIND = "undo"
@@ -100,22 +100,16 @@ class PlanBook:
 
     def tree(self, workflow_id: str, *, limit: int = 1_000) -> list[EffectRecord]:
         """Return the effects of a run and of the waves that it ran, in the order in which they were begun."""
-        is_of_it = or_(
-            effects.c.workflow_id == workflow_id, effects.c.workflow_id.startswith(f"{workflow_id}/", autoescape=True)
-        )
         is_effect = effects.c.kind.in_(("tool", "effect"))
-        query = select(effects).where(is_of_it, is_effect).order_by(effects.c.begun_at).limit(limit)
+        query = select(effects).where(of_run(workflow_id), is_effect).order_by(effects.c.begun_at).limit(limit)
         return read_effects(self._engine, query)
 
     def counts(self, workflow_id: str) -> dict[tuple[str, str], int]:
         """Return how many effects of a run and of its waves stand where, by name and state."""
-        is_of_it = or_(
-            effects.c.workflow_id == workflow_id, effects.c.workflow_id.startswith(f"{workflow_id}/", autoescape=True)
-        )
         is_effect = effects.c.kind.in_(("tool", "effect"))
         counted = (
             select(effects.c.name, effects.c.state, func.count())
-            .where(is_of_it, is_effect)
+            .where(of_run(workflow_id), is_effect)
             .group_by(effects.c.name, effects.c.state)
             .order_by(effects.c.name, effects.c.state)
         )

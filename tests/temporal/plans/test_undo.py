@@ -57,6 +57,7 @@ async def test_a_run_that_has_not_ended_is_not_undone(served):
     handle = await client.start_plan(wait)
     with pytest.raises(RunError, match="has not ended"):
         await client.undo(handle.workflow_id)
+    await asked(handle)
     await handle.decide("answer", value="now")
     await handle.result()
 
