@@ -26,7 +26,6 @@ from outlive.names import (
     PLAN_WORKFLOW_ID_PREFIX,
     REQUEST_MEMO,
     UNDO_WORKFLOW,
-    UNDO_WORKFLOW_ID_PREFIX,
     plan_workflow_id,
     split_plan_workflow_id,
     undo_workflow_id,
@@ -167,13 +166,9 @@ async def list_plans(temporal: temporalio.client.Client, *, limit: int = 100) ->
 async def find_plan(temporal: temporalio.client.Client, run_id: str) -> str:
     """Return the workflow id of the plan's run that an id means: the caller's own, ``PLAN/ID``, or the whole.
 
-    The whole id of an undoing is taken too.
-
     Raises:
         RunError: If there is none, or it may mean several.
     """
-    if run_id.startswith(UNDO_WORKFLOW_ID_PREFIX) and await run_exists(temporal, run_id):
-        return run_id
     whole = run_id if run_id.startswith(PLAN_WORKFLOW_ID_PREFIX) else f"{PLAN_WORKFLOW_ID_PREFIX}{run_id}"
     if split_plan_workflow_id(whole) and await run_exists(temporal, whole):
         return whole

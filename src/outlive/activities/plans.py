@@ -1,5 +1,7 @@
 """The activities of plans: each effect of the app, and what takes effects back."""
 
+import asyncio
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,7 +76,11 @@ class UndoActivities:
             if not has_returned(result):  # it told the model that it did not act
                 return
             result = tool_result(result)
-        await undo(UndoneEffect(key=record.effect_key, args=args or {}, result=result))
+        undone = UndoneEffect(key=record.effect_key, args=args or {}, result=result)
+        if inspect.iscoroutinefunction(undo):
+            await undo(undone)
+        else:
+            await asyncio.to_thread(undo, undone)
 
     def _call(self, record: EffectRecord) -> EffectCall:
         options = merged_metadata(None, self._undos.of(record)) or {}

@@ -23,7 +23,7 @@ COMMANDS = {
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),
     "ledger": ("outlive.cli.ledger", "Show what was done to the outside world, and settle what nobody knows."),
-    "plan": ("outlive.cli.plan", "Start plans, rehearse them, look at them and decide."),
+    "plan": ("outlive.cli.plan", "Start plans, rehearse them, look at them and cancel them."),
     "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
     "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),

@@ -1,7 +1,6 @@
-"""``outlive plan``: start plans, rehearse them, look at them, decide and cancel."""
+"""``outlive plan``: start plans, rehearse them, look at them and cancel them."""
 
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ LAST_EVENTS = 20
 
 @click.group()
 def plan() -> None:
-    """Start plans, rehearse them, look at them, decide and cancel."""
+    """Start plans, rehearse them, look at them and cancel them."""
 
 
 @plan.command()
@@ -95,26 +94,6 @@ def show(run_id: str, most: int | None, as_json: bool) -> None:
         click.echo(json.dumps(shown.plain(), indent=2) if as_json else "\n".join(shown.lines()))
 
     asyncio.run(run())
-
-
-@plan.command()
-@click.argument("run_id", metavar="ID")
-@click.argument("choice")
-@click.option("--question", help="Which question, where several are open; all of them, if left out.")
-@click.option("--value", metavar="JSON", help="What goes with the choice: an answer, or what an effect returned.")
-@click.option("--by", default=None, help="Who decides.  [your login name]")
-def decide(run_id: str, choice: str, question: str | None, value: str | None, by: str | None) -> None:
-    """Decide what the plan's run ID, or one of its waves or undoings, does that waits for a person.
-
-    `outlive plan show ID` lists what is asked, with the choices.
-    """
-    given = None if value is None else _json(value, "--value")
-
-    async def work(handle: "PlanHandle") -> None:
-        await handle.decide(choice, question_id=question, value=given, by=by or getpass.getuser())
-        click.echo(f"Decided: {choice}.")
-
-    _with_plan(run_id, work)
 
 
 @plan.command()
@@ -211,11 +190,7 @@ class _Shown:
             found.append(f"  … {total - len(self._effects):,} more: --effects {total}")
         for one in self._asked:
             found.append(f"It waits: {one.question.reason}")
-            shown = "|".join(one.question.choices)
-            found.append(
-                f"  outlive plan decide {self._handle.plan}/{self._handle.run_id} {shown} "
-                f"--question {one.question.question_id}"
-            )
+            found.append(f"  outlive answer {one.question.question_id} {'|'.join(one.question.choices)}")
         return found
 
 

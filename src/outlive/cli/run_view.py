@@ -74,6 +74,10 @@ MEANINGS = {
     "answer": "with --value JSON; text alone will do: outlive answer ID TEXT",
     "done": "it did happen; with --value JSON, its result",
     "raise": "goes on under a higher cap: --value 2usd",
+    "go_on": "goes on all the same",
+    "skip": "leaves this one out, and goes on",
+    "undo": "takes back what was done",
+    "leave": "leaves what was done as it is",
     "finish": "comes to an end with what there is",
 }
 """What each decision does."""

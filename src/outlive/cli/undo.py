@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from outlive.cli.deciding import APP_HELP
+from outlive.cli.attending import APP_HELP
 
 if TYPE_CHECKING:
     from outlive.ledger.effects import EffectRecord
@@ -71,7 +71,7 @@ async def _followed(handle: "UndoHandle", *, as_json: bool) -> int:
             for question in (await handle.status()).questions:
                 click.echo(f"It waits: {question.reason}", err=True)
                 choices = "|".join(question.choices)
-                click.echo(f"  outlive plan decide {handle.workflow_id} {choices}", err=True)
+                click.echo(f"  outlive answer {question.question_id} {choices}", err=True)
                 return EXIT_PARKED
         outcome = ended.result()
     finally:

@@ -67,7 +67,7 @@ class UndoneEffect:
     result: Any
 
 
-Undo = Callable[[UndoneEffect], Awaitable[Any]]
+Undo = Callable[[UndoneEffect], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,8 @@ def effect(
             ``database``, reached by `connection`; ``checked`` asks ``check`` before a repeat; ``once`` never repeats.
         check: ``check(key, args)``, for ``checked``: returns `Happened(result)`, or None where it did not happen.
             Raises where it cannot tell for now; it is then asked again.
-        undo: Takes the effect back: an async function of one `UndoneEffect`, itself an effect, by ``outlive undo``.
+        undo: Takes the effect back, by ``outlive undo`` or when a plan fails: a function of one `UndoneEffect`, ``async
+            def`` or ``def``, itself an effect: ``idempotent``, unless it is declared otherwise.
         approve: True, or a function of the arguments: whether a person has to allow a call first. It is called in
             workflow code and must say the same each time.
         database: For ``transactional``: a SQLAlchemy ``AsyncEngine`` (``Engine`` for a ``def`` function), or a function
@@ -150,8 +151,8 @@ def effect(
             raise AppError(f"The policy {policy!r} needs `{name}=`.")
         if policy != owner and given is not None:
             raise AppError(f"`{name}=` goes with the policy {str(owner)!r}, not with {policy!r}.")
-    if undo is not None and not inspect.iscoroutinefunction(undo):
-        raise AppError("`undo=` takes a function declared with `async def`.")
+    if undo is not None and not callable(undo):
+        raise AppError("`undo=` takes a function of one `UndoneEffect`.")
     return Effect(policy=Policy(policy), check=check, undo=undo, approve=approve, database=database, shadow=shadow)
 
 

@@ -182,7 +182,8 @@ class Plan:
             choices=[str(choice) for choice in choices],
             subject=self._host.input.plan,
             kind=HandOffKind.QUESTION,
-            about=to_jsonable_python(dict(about or {})),
+            about=to_jsonable_python(dict(about or {}))
+            | ({} if adapter is None else {"schema": adapter.json_schema()}),
             policy=policy,
             check=check,
         )

@@ -101,15 +101,16 @@ async def test_what_a_plan_asks_is_shown_and_decided(project, tmp_path):
 
     await until(asks, "it asks")
     shown = await outlive("plan", "show", f"{name}/q")
-    wrong = await outlive("plan", "decide", f"{name}/q", "nonsense")
+    question = (await handle.asked())[0].question.question_id
+    wrong = await outlive("answer", question, "nonsense", "--app", module)
     (tmp_path / "bad").unlink()
-    decided = await outlive("plan", "decide", f"{name}/q", "retry", "--by", "ada")
+    decided = await outlive("answer", question, "retry", "--by", "ada", "--app", module)
 
     assert await handle.result() == 4
     assert "have failed" in shown[1]
     assert "retry|go_on|undo|stop" in shown[1]
     assert wrong[0] != 0
-    assert decided == (0, "Decided: retry.\n")
+    assert "Decided: retry, by ada." in decided[1]
 
 
 async def test_mistakes_are_named_and_nothing_is_started(project):

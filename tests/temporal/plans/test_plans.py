@@ -129,7 +129,7 @@ async def test_a_person_answers_with_a_value_that_fits(served):
         await handle.decide("answer", value="many")
     await handle.decide("answer", value=7, by="ada")
 
-    assert (question.reason, question.about, question.choices) == ("How many?", {"of": "lamps"}, ["answer", "none"])
+    assert (question.reason, question.about["of"], question.choices) == ("How many?", "lamps", ["answer", "none"])
     assert await handle.result() == "answer 7 by ada"
 
 

@@ -33,7 +33,7 @@ async def nothing(_key, _args):
         ({"policy": "checked"}, "needs `check=`"),
         ({"policy": "transactional"}, "needs `database=`"),
         ({"policy": "once", "check": nothing}, "goes with the policy 'checked'"),
-        ({"policy": "once", "undo": lambda _: None}, "async def"),
+        ({"policy": "once", "undo": "take it back"}, "UndoneEffect"),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused_with_its_reason(given, said):
