@@ -149,9 +149,9 @@ class Folder:
         return Terminal(ours, process)
 
     @contextlib.asynccontextmanager
-    async def up(self, *arguments: str) -> AsyncIterator[Process]:
+    async def up(self, *arguments: str, environment: dict[str, str] | None = None) -> AsyncIterator[Process]:
         """`outlive up` for as long as the block runs, with its workers serving."""
-        process = await self.begin("up", *arguments, stderr=asyncio.subprocess.STDOUT)
+        process = await self.begin("up", *arguments, stderr=asyncio.subprocess.STDOUT, environment=environment)
         await until(lambda: len(self.worker_pids()) > 0, "a worker serves")
         try:
             yield process

@@ -107,7 +107,7 @@ class Plan:
         """Work items off in waves, each larger than the one before, by effects that take a list of them.
 
         When more of a wave fails than ``failure_bound``, no further chunk of it is begun, and a person is asked: go on
-        (until as many more have failed), retry those that failed, undo, or stop.
+        (until as many more have failed), retry those that failed, undo, or stop. In shadow mode nobody is asked.
 
         Args:
             items: JSON values; or a count, for the numbers from 0 on.

@@ -95,7 +95,7 @@ class WavesWanted:
             stop=stop if is_count else 0,
             chunk=self.chunk,
             concurrency=self.concurrency,
-            allowed=int((stop - start) * self.failure_bound),
+            allowed=stop - start if self.call.is_shadow else int((stop - start) * self.failure_bound),
             reports=self.reports,
             calls_per_run=calls_per_run,
         )
