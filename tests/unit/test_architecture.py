@@ -29,6 +29,7 @@ TEMPORAL_FENCES = {
     "payloads": set(),
     "streams": set(),
     "agents": {"activity", "exceptions", "workflow"},
+    "plans": {"workflow"},
     "workflows": {"workflow", "common", "exceptions"},
     "activities": {"activity", "common", "exceptions"},
 }

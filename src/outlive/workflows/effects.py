@@ -56,12 +56,13 @@ async def _decided(call: EffectCall, failure: CallFailure, hand_offs: HandOffs) 
     if not failure.is_unknown and not parks:
         return given_up
     choices = [Choice.RETRY, given_up, Choice.STOP]
+    about = {"tool": call.name, "effect_key": failure.effect_key}
     decision = await hand_offs.ask(
         failure.message,
         choices=[Choice.DONE, *choices] if failure.is_unknown else choices,
         subject=call.name,
         kind=HandOffKind.UNKNOWN if failure.is_unknown else HandOffKind.TOOL_FAILED,
-        about={"tool": call.name, "args": call.args, "effect_key": failure.effect_key},
+        about=about | ({"undoes": call.undoes} if call.undoes else {"args": call.args}),
     )
     return await _settled(failure, decision)
 

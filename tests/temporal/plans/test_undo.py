@@ -1,9 +1,11 @@
 """`outlive undo`: the effects of a run, taken back once, the latest first, its children's included."""
 
+import asyncio
+
 import pytest
 from pydantic_ai import Agent
 
-from engines import fresh
+from engines import fresh, until
 from outlive import App, Durable, Plan, SubAgents, UndoneEffect, effect
 from outlive.errors import RunError, RunFailed
 from outlive.plan_runs import preview_undo
@@ -143,3 +145,35 @@ async def test_an_agent_that_a_plan_let_work_is_undone_with_it(served):
 
     assert await run(await served(app), furnish) == '["bought lamp"] 1'
     assert taken == ["lamp"]
+
+
+async def test_a_failed_plan_is_undone_only_when_nothing_of_it_is_in_flight(served):
+    app, shelf, may_end = App("in flight"), Shelf(), asyncio.Event()
+    put = shelf.declare(app)
+
+    async def take_back(undone: UndoneEffect) -> None:
+        shelf.taken.append((undone.args["item"], undone.result))
+
+    @app.effect(undo=take_back)
+    async def put_slowly(item: int) -> str:
+        await may_end.wait()
+        return f"put {item}"
+
+    shelf.errors[1] = [OSError("full")] * 3
+
+    @app.plan(name=fresh("in-flight"), on_failure="undo")
+    async def fill(plan: Plan) -> None:
+        await asyncio.gather(plan.effect(put_slowly, item=0), plan.effect(put, item=1))
+
+    client = await served(app)
+    handle = await client.start_plan(fill)
+
+    async def has_given_up() -> bool:
+        return [record.state for record in await handle.effects() if record.failures == 3] != []
+
+    await until(has_given_up, "the other effect has failed")
+    may_end.set()
+    with pytest.raises(RunFailed, match="OSError: full"):
+        await handle.result()
+
+    assert shelf.taken == [(0, "put 0")]
