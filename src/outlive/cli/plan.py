@@ -99,7 +99,7 @@ def show(run_id: str, most: int | None, as_json: bool) -> None:
 @plan.command()
 @click.argument("run_id", metavar="ID")
 def cancel(run_id: str) -> None:
-    """End the plan's run ID as soon as its effects in flight can be broken off; nothing is taken back."""
+    """End the plan's run ID once its effects in flight have ended; nothing is taken back."""
 
     async def work(handle: "PlanHandle") -> None:
         await handle.cancel()

@@ -1,5 +1,6 @@
 """The only place where activities are scheduled: one typed function each, by name."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -127,9 +128,12 @@ async def raise_budget(raised: BudgetRaise) -> None:
 
 
 async def make_effect(call: EffectCall, *, summary: str) -> Any:
-    """Make an effect, record it, or take one back; return its result as JSON."""
+    """Make an effect, record it, or take one back; return its result as JSON.
+
+    Cancelled, it first lets the effect end: everybody is to know what came of it.
+    """
     silence = (call.options.get("outlive") or {}).get("heartbeat_seconds")
-    return await workflow.execute_activity(
+    making = workflow.start_activity(
         UNDO_EFFECT if call.undoes else f"{EFFECT_PREFIX}{call.name}",
         call,
         start_to_close_timeout=policies.AGENT_CALL_TIMEOUT,
@@ -137,6 +141,11 @@ async def make_effect(call: EffectCall, *, summary: str) -> Any:
         retry_policy=policies.AGENT_CALL_RETRIES,
         summary=summary,
     )
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await workflow.wait([making])
+        raise
 
 
 async def list_undoable(query: UndoableQuery) -> Undoable:

@@ -47,9 +47,7 @@ class WaveWorkflow:
                 self._open.append(asyncio.create_task(self._work(chunk)))
             if not self._open:
                 break
-            ended, self._open = await workflow.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()
+            await self._until_one_has_ended()
         await self._hand_offs.finish()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._stop is not None:
@@ -57,6 +55,18 @@ class WaveWorkflow:
         if self._is_over() or not self._has_more():
             return self._report()
         return self._continued()
+
+    async def _until_one_has_ended(self) -> None:
+        """Wait for a call to end; cancelled, for all of them."""
+        try:
+            ended, self._open = await workflow.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            for task in self._open:
+                task.cancel()  # from asking a person; what is being made is let end
+            await workflow.wait(self._open)
+            raise
+        for task in ended:
+            task.result()
 
     def _continued(self) -> NoReturn:
         """Go on in a new run of this workflow."""

@@ -177,3 +177,41 @@ async def test_a_failed_plan_is_undone_only_when_nothing_of_it_is_in_flight(serv
         await handle.result()
 
     assert shelf.taken == [(0, "put 0")]
+
+
+@pytest.mark.parametrize("in_a_wave", [False, True])
+async def test_a_cancelled_plan_lets_its_effects_in_flight_end_so_that_they_can_be_taken_back(served, in_a_wave):
+    app, begun, may_end, taken = App("cancelled"), [], asyncio.Event(), []
+
+    async def take_back(undone: UndoneEffect) -> None:
+        taken.append(undone.args["rows"])
+
+    @app.effect(undo=take_back)
+    async def copy(rows: list[int]) -> None:
+        begun.append(rows)
+        await may_end.wait()
+
+    @app.plan(name=fresh("cancelled"))
+    async def migrate(plan: Plan) -> None:
+        if in_a_wave:
+            await plan.waves(10, each=copy, chunk=2, concurrency=1, shares=(1,))
+        await plan.effect(copy, rows=[0, 1])
+        await plan.effect(copy, rows=[2, 3])
+
+    client = await served(app)
+    handle = await client.start_plan(migrate)
+    await until(lambda: begun == [[0, 1]], "an effect is being made")
+    await handle.cancel()
+
+    async def is_asked_to_end() -> bool:
+        history = (await client.temporal()).get_workflow_handle(handle.workflow_id).fetch_history_events()
+        return any([event.HasField("workflow_execution_cancel_requested_event_attributes") async for event in history])
+
+    await until(is_asked_to_end, "the plan has heard of it")
+    may_end.set()
+    with pytest.raises(RunFailed, match="cancelled"):
+        await handle.result()
+    outcome = await (await client.undo(handle.workflow_id)).result()
+
+    assert begun == [[0, 1]]
+    assert (taken, outcome.undone, outcome.left) == ([[0, 1]], 1, 0)
