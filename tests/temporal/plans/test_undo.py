@@ -7,7 +7,9 @@ from pydantic_ai import Agent
 
 from engines import fresh, until
 from outlive import App, Durable, Plan, SubAgents, UndoneEffect, effect
+from outlive.engine.run_health import run_exists
 from outlive.errors import RunError, RunFailed
+from outlive.names import HAND_OFFS_QUERY, undo_workflow_id
 from outlive.plan_runs import preview_undo
 from temporal.desk.people import calling
 from temporal.plans.world import Shelf, asked, run
@@ -147,36 +149,39 @@ async def test_an_agent_that_a_plan_let_work_is_undone_with_it(served):
     assert taken == ["lamp"]
 
 
-async def test_a_failed_plan_is_undone_only_when_nothing_of_it_is_in_flight(served):
-    app, shelf, may_end = App("in flight"), Shelf(), asyncio.Event()
-    put = shelf.declare(app)
+async def test_a_plan_is_undone_only_when_nothing_of_it_is_in_flight(served):
+    app, taken, may_end = App("in flight"), [], asyncio.Event()
 
     async def take_back(undone: UndoneEffect) -> None:
-        shelf.taken.append((undone.args["item"], undone.result))
+        taken.append(undone.args["item"])
 
     @app.effect(undo=take_back)
-    async def put_slowly(item: int) -> str:
+    async def put_slowly(item: int) -> None:
         await may_end.wait()
-        return f"put {item}"
 
-    shelf.errors[1] = [OSError("full")] * 3
-
-    @app.plan(name=fresh("in-flight"), on_failure="undo")
-    async def fill(plan: Plan) -> None:
-        await asyncio.gather(plan.effect(put_slowly, item=0), plan.effect(put, item=1))
+    @app.plan(name=fresh("in-flight"))
+    async def fill(plan: Plan) -> int:
+        putting = asyncio.create_task(plan.effect(put_slowly, item=0))
+        await plan.log("It is to be undone")
+        outcome = await plan.undo()
+        await putting
+        return outcome.undone
 
     client = await served(app)
+    temporal = await client.temporal()
     handle = await client.start_plan(fill)
-
-    async def has_given_up() -> bool:
-        return [record.state for record in await handle.effects() if record.failures == 3] != []
-
-    await until(has_given_up, "the other effect has failed")
+    await until(lambda: _has(handle, logged=1, effects=1), "it is to be undone, and an effect is being made")
+    await temporal.get_workflow_handle(handle.workflow_id).query(HAND_OFFS_QUERY)  # whatever it asked for is there now
+    was_begun = await run_exists(temporal, undo_workflow_id(handle.workflow_id))
     may_end.set()
-    with pytest.raises(RunFailed, match="OSError: full"):
-        await handle.result()
 
-    assert shelf.taken == [(0, "put 0")]
+    assert await handle.result() == 1
+    assert not was_begun
+    assert taken == [0]
+
+
+async def _has(handle, *, logged: int, effects: int) -> bool:
+    return (len(await handle.logged()), len(await handle.effects())) == (logged, effects)
 
 
 @pytest.mark.parametrize("in_a_wave", [False, True])
