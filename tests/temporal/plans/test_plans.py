@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from engines import fresh, until
 from outlive import App, EffectFailed, Plan, PlanFailed, idempotency_key, tool_options
 from outlive.errors import RunError, RunFailed
+from outlive.ledger.effects import Settling
+from outlive.settling import settle_effect
 from temporal.plans.world import Shelf, asked, run
 
 
@@ -226,3 +228,27 @@ async def test_what_a_plan_logs_is_told_to_its_readers(served):
     assert await handle.result() == handle.workflow_id
     assert [(event.kind, event.data.get("text")) for event in events] == [("logged", "Half of it"), ("run_ended", None)]
     assert events[0].data["rows"] == 7
+
+
+async def test_an_effect_of_a_plan_and_an_undoing_are_settled_through_the_ledger(served):
+    app, shelf = App("settling"), Shelf()
+    put = shelf.declare(app, policy="once")
+    shelf.errors = {1: [TimeoutError("no answer")], ("undo", 1): [OSError("stuck")] * 3}
+
+    @app.plan(name=fresh("settling"))
+    async def fill(plan: Plan) -> str:
+        return await plan.effect(put, item=1)
+
+    client = await served(app)
+    handle = await client.start_plan(fill)
+    question = await asked(handle)
+    await settle_effect(client, question.about["effect_key"], Settling.DONE, value="put by hand", by="ada")
+    said = await handle.result()
+    undoing = await client.undo(handle.workflow_id)
+    failed = await asked(undoing)
+    await settle_effect(client, failed.about["effect_key"], Settling.FAILED, by="ada")
+    outcome = await undoing.result()
+
+    assert said == "put by hand"
+    assert failed.about["undoes"] == question.about["effect_key"]
+    assert (outcome.undone, outcome.skipped) == (0, [question.about["effect_key"]])
