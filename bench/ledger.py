@@ -22,7 +22,8 @@ from threading import Thread
 from sqlalchemy import text
 
 from measuring import cpu_seconds, fresh_folder, table
-from outlive.ledger.effects import EffectClaim, Effects, effect_key
+from outlive.ledger.effects import EffectClaim, Effects
+from outlive.ledger.keys import effect_key
 from outlive.ledger.ledger import open_ledger
 
 PROCESSES, THREADS = 4, 4

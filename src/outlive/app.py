@@ -153,8 +153,14 @@ class App:
             from outlive.plans.declaring import PlanFunction
 
             named = name or declared.__name__
-            effects = self.registry.effects
-            self.registry.add_plan(named, PlanFunction(declared, name=named, on_failure=on_failure, effects=effects))
+            found = PlanFunction(
+                declared,
+                name=named,
+                on_failure=on_failure,
+                effects=self.registry.effects,
+                agents=self.registry.agents,
+            )
+            self.registry.add_plan(named, found)
             return declared
 
         return declare if function is None else declare(function)

@@ -10,7 +10,7 @@ from pydantic_ai.durable_exec.temporal import TemporalDurability
 from pydantic_ai.toolsets import AgentToolset, FunctionToolset
 from temporalio import workflow
 
-from outlive.agents.host import RunHost, run_host
+from outlive.agents.host import run_host
 from outlive.agents.outputs import usage_as_json, usage_from_json
 from outlive.contracts.agents import AgentInput, AgentMessage, AgentOutcome
 from outlive.contracts.budgets import Budget, BudgetScope

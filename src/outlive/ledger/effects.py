@@ -13,7 +13,6 @@ The states of one effect, and what leads from one to the next::
 What a plan only rehearses is ``shadowed`` from the beginning, and stays so.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, or
 
 from outlive.errors import LedgerError
 from outlive.ledger.dialects import insert_into
+from outlive.ledger.families import of_run
 from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.schema import answers, effects
 from outlive.ledger.spending import Spent, record_spent
@@ -171,19 +171,6 @@ class Claimed:
 
     standing: Standing
     record: EffectRecord
-
-
-def effect_key(*parts: str) -> str:
-    """Return the key under which the ledger remembers one effect.
-
-    Args:
-        parts: What makes the effect unique, from workflow id to argument digest. The run id and the attempt number are
-            never among them: they change on a retry.
-
-    Returns:
-        40 hexadecimal characters, the same on every attempt and every replay.
-    """
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 class Effects:
@@ -355,12 +342,6 @@ class Effects:
         if states:
             query = query.where(effects.c.state.in_(states))
         return read_effects(self._engine, query)
-
-
-def of_run(workflow_id: str) -> ColumnElement[bool]:
-    """Return the condition that an effect is one of a run, or of one of its waves."""
-    waves = effects.c.workflow_id.startswith(f"{workflow_id}/", autoescape=True)
-    return or_(effects.c.workflow_id == workflow_id, waves)
 
 
 def _standing(record: EffectRecord, claim: EffectClaim, *, now: float, is_gone: Callable[[str], bool]) -> Standing:

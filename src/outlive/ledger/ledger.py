@@ -19,8 +19,8 @@ from outlive.ledger.database import open_database
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
-from outlive.ledger.postgres import open_postgres, shown
 from outlive.ledger.plans import PlanBook
+from outlive.ledger.postgres import open_postgres, shown
 from outlive.ledger.retention import Retention
 from outlive.ledger.schema import SCHEMA_VERSION, metadata
 from outlive.ledger.spending import Spending

@@ -5,9 +5,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, and_, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
-from outlive.ledger.effects import EffectClaim, EffectRecord, EffectState, effect_key, of_run, read_effects
+from outlive.ledger.dialects import insert_into
+from outlive.ledger.effects import EffectClaim, EffectRecord, EffectState, read_effects
+from outlive.ledger.families import of_run
+from outlive.ledger.keys import effect_key
+from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.schema import effects
 
 UNDO_KIND = "undo"
@@ -42,10 +45,11 @@ class PlanBook:
         self._engine = engine
         self._writing = engine.execution_options(outlive_writes=True)
 
+    @repeatable(Again.ALWAYS)
     def shadow(self, claim: EffectClaim, result: bytes) -> bytes:
         """Record an effect that is not made, and return the result that counts: the first that was recorded."""
         now = time.time()
-        asked = insert(effects).values(
+        asked = insert_into(self._engine, effects).values(
             effect_key=claim.effect_key,
             workflow_id=claim.workflow_id,
             activity_id=claim.activity_id,
@@ -65,6 +69,7 @@ class PlanBook:
             found = select(effects.c.result).where(effects.c.effect_key == claim.effect_key)
             return connection.execute(found).scalar_one() or result
 
+    @repeatable(Again.ALWAYS)
     def done(
         self,
         workflow_ids: Sequence[str],
@@ -98,12 +103,14 @@ class PlanBook:
             for record in records
         ]
 
+    @repeatable(Again.ALWAYS)
     def tree(self, workflow_id: str, *, limit: int = 1_000) -> list[EffectRecord]:
         """Return the effects of a run and of the waves that it ran, in the order in which they were begun."""
         is_effect = effects.c.kind.in_(("tool", "effect"))
         query = select(effects).where(of_run(workflow_id), is_effect).order_by(effects.c.begun_at).limit(limit)
         return read_effects(self._engine, query)
 
+    @repeatable(Again.ALWAYS)
     def counts(self, workflow_id: str) -> dict[tuple[str, str], int]:
         """Return how many effects of a run and of its waves stand where, by name and state."""
         is_effect = effects.c.kind.in_(("tool", "effect"))

@@ -30,11 +30,13 @@ class PlanFunction:
         name: str,
         on_failure: str,
         effects: Mapping[str, EffectFunction],
+        agents: Mapping[str, Any],
     ) -> None:
         """Read a function.
 
         Args:
             effects: Of the app, as they are when the plan runs.
+            agents: Likewise.
 
         Raises:
             AppError: If it is not such a function.
@@ -61,6 +63,7 @@ class PlanFunction:
         self.summary = (inspect.getdoc(function) or "").partition("\n")[0]
         self.undoes_on_failure = on_failure == "undo"
         self._effects = effects
+        self._agents = agents
 
     def input_as_json(self, value: Any) -> Any:
         """Return an input as JSON; JSON values that fit its type are an input too.
@@ -79,6 +82,6 @@ class PlanFunction:
 
     async def run(self, host: PlanHost, argument: Any) -> Any:
         """Run the function, in workflow code; return its output as JSON."""
-        plan = Plan(host, effects=self._effects)
+        plan = Plan(host, effects=self._effects, agents=self._agents)
         given = () if self.inputs is None else (self.inputs.validate_python(argument),)
         return self.outputs.dump_python(await self.function(plan, *given), mode="json")

@@ -43,9 +43,10 @@ class PlanHost(Protocol):
 class Plan:
     """One run of a plan, in its own code: its effects, waits, waves and questions."""
 
-    def __init__(self, host: PlanHost, *, effects: Mapping[str, EffectFunction]) -> None:
+    def __init__(self, host: PlanHost, *, effects: Mapping[str, EffectFunction], agents: Mapping[str, Any]) -> None:
         self._host = host
         self._effects = effects
+        self._agents = agents
         self._waves = 0
 
     @property
@@ -203,8 +204,13 @@ class Plan:
 
         Args:
             agent: The agent, or its name.
+
+        Raises:
+            AppError: If the app has no such agent.
         """
         name = agent if isinstance(agent, str) else agent.name or ""
+        if name not in self._agents:
+            raise AppError(f"No agent {name!r} is declared. Give it to `App(agents=[...])`.")
         if self.is_shadow:
             await self.log(f"Would let the agent {name!r} work", prompt=prompt)
             return None
@@ -213,7 +219,7 @@ class Plan:
         async def tell(kind: EventKind, _: str, /, **data: Any) -> None:
             await self._host.note(kind, **data)
 
-        outcome = await child_run(name, prompt, tell=tell)
+        outcome = await child_run(self._agents[name], prompt, tell=tell)
         return outcome.output
 
     async def undo(self) -> UndoOutcome:

@@ -36,7 +36,8 @@ from outlive.effects.continuing import continued_effect
 from outlive.effects.current import CurrentCall, current_call
 from outlive.effects.declaring import Policy
 from outlive.errors import EffectNotDone
-from outlive.ledger.effects import EffectClaim, EffectRecord, Standing, effect_key
+from outlive.ledger.effects import EffectClaim, EffectRecord, Standing
+from outlive.ledger.keys import effect_key
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.spending import Spent
 from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, EFFECT_PREFIX, ORIGINAL_RUN_HEADER, UNDO_EFFECT
