@@ -19,7 +19,7 @@ def answer(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply
 def _policies(messages: list[dict[str, Any]]) -> Reply:
     read = _results(messages, "read_policies")
     if not read:
-        return Reply(tool_calls=[("read_policies", {})])
+        return _call("read_policies")
     asked = messages[-3]["content"].lower()
     sections = [section.strip() for section in read[0].split("# ") if section.strip()]
     return Reply(text=next((text for text in sections if text.split()[0].lower() in asked), "No policy applies."))
@@ -32,33 +32,45 @@ def _support(messages: list[dict[str, Any]]) -> Reply:
         opened = [json.loads(result) for result in _results(messages, "open_ticket")]
         ticket = opened[-1].get("ticket") if opened else None
         resolution = {"outcome": "solved", "message": "Glad it came.", "ticket": ticket}
-        return Reply(tool_calls=[("final_result", resolution)])
+        return _call("final_result", **resolution)
+    if "person" in said[-1].lower():
+        return Reply(text="I am calling a colleague, who will write to you here.")
     if number is None:
         return Reply(text="What is the number of your order?")
+    return _about_order(number, said[-1].lower(), messages)
 
+
+def _about_order(number: str, said: str, messages: list[dict[str, Any]]) -> Reply:
     this_turn = messages[max(at for at, message in enumerate(messages) if message["role"] == "user") :]
     looked_up = _results(this_turn, "look_up_order")
     if not looked_up:
-        return Reply(tool_calls=[("look_up_order", {"number": number})])
+        return _call("look_up_order", number=number)
     order = json.loads(looked_up[-1])
     if "error" in order:
         return Reply(text=f"I cannot look order {number} up: {order['error']}")
-    return _about(order, messages)
+    if asked := re.search(r"refund.*?\b(\d{1,3})\b", said):
+        refunded = _results(this_turn, "refund")
+        return Reply(text=refunded[-1]) if refunded else _call("refund", order=number, amount=int(asked[1]))
+    return _about_parcel(order, messages)
 
 
-def _about(order: dict[str, str], messages: list[dict[str, Any]]) -> Reply:
+def _about_parcel(order: dict[str, str], messages: list[dict[str, Any]]) -> Reply:
     if order["status"] != "in transit":
         return Reply(text=f"Your {order['item']} is {order['status']}. Is all as it should be?")
     if not _results(messages, "ask_policies"):
-        return Reply(tool_calls=[("ask_policies", {"task": "What applies to a late parcel?"})])
+        return _call("ask_policies", task="What applies to a late parcel?")
     tickets = _results(messages, "open_ticket")
     if not tickets:
         summary = f"{order['item']} of order {order['number']} is late."
-        return Reply(tool_calls=[("open_ticket", {"order": order["number"], "summary": summary})])
+        return _call("open_ticket", order=order["number"], summary=summary)
     opened = json.loads(tickets[-1])
     if "error" in opened:
         return Reply(text=f"Your {order['item']} is late, and I cannot open a ticket. A colleague will write to you.")
     return Reply(text=f"Your {order['item']} is in transit. Ticket {opened['ticket']} is open with the carrier.")
+
+
+def _call(tool: str, **arguments: Any) -> Reply:
+    return Reply(tool_calls=[(tool, arguments)])
 
 
 def _results(messages: list[dict[str, Any]], tool: str) -> list[str]:

@@ -1,17 +1,20 @@
-"""A support agent: one conversation with a customer, over days, about an order in a system of the shop's own."""
+"""A support agent: one conversation with a customer, over days, about an order and the money for it."""
 
+import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import aiohttp
-from pydantic import BaseModel
+from pydantic import BaseModel, PositiveInt
 from pydantic_ai import Agent, ModelRetry, RunContext
+from shop import database, orders, refunds
+from sqlalchemy import insert, select, update
 
-from outlive import App, Durable, SubAgents, idempotency_key, tool_options
+from outlive import App, Durable, SubAgents, connection, effect, http_client, tool_options
 
-SHOP = os.environ.get("SHOP_URL", "http://127.0.0.1:8902")
+CARRIER = os.environ.get("CARRIER_URL", "http://127.0.0.1:8902")
+APPROVED_UP_TO = 50  # euros that the agent may refund by itself, each time
 POLICIES = Path(__file__).with_name("policies.md")
 
 
@@ -48,8 +51,8 @@ support = Agent(
     name="support",
     deps_type=Customer,
     output_type=[str, Resolution],
-    instructions="Help the customer with their order. Look it up, ask what policy applies, and open a ticket where the "
-    "carrier has to act. Give a Resolution once the customer has what they need.",
+    instructions="Help the customer with their order. Look it up, ask what policy applies, open a ticket where the "
+    "carrier has to act, and refund what is due. Give a Resolution once the customer has what they need.",
     capabilities=[Durable(), SubAgents(agents=[policies])],
 )
 
@@ -62,31 +65,39 @@ def who_it_is(ctx: RunContext[Customer]) -> str:
 
 @support.tool
 @tool_options(timeout=20, attempts=5)
-async def look_up_order(ctx: RunContext[Customer], number: str) -> dict[str, str]:
-    """Look up one of the customer's orders by its number."""
-    async with (
-        aiohttp.ClientSession(SHOP) as shop,
-        shop.get(f"/orders/{number}", params={"customer": ctx.deps.name}) as answer,
-    ):
-        return dict(await read(answer))
+def look_up_order(ctx: RunContext[Customer], number: str) -> dict[str, str | int]:
+    """Look up one of the customer's orders by its number. Amounts are euros."""
+    own = select(orders).where(orders.c.number == number, orders.c.customer == ctx.deps.name)
+    with database().connect() as opened:
+        found = opened.execute(own).mappings().first()
+    if found is None:
+        raise ModelRetry(f"{ctx.deps.name} has no order {number}.")  # the model's mistake: it is told
+    return dict(found)
+
+
+@support.tool
+@effect("transactional", database=database, approve=lambda amount, **_: amount > APPROVED_UP_TO)
+def refund(ctx: RunContext[Customer], order: str, amount: PositiveInt) -> str:
+    """Refund an amount of euros of one of the customer's orders."""
+    look_up_order(ctx, order)
+    connection().execute(insert(refunds).values(order=order, amount=amount))
+    taken = update(orders).where(orders.c.number == order, orders.c.paid - orders.c.refunded >= amount)
+    if not connection().execute(taken.values(refunded=orders.c.refunded + amount)).rowcount:
+        raise ModelRetry(f"Order {order} has not {amount} euros left to refund.")  # rolls the refund back
+    return f"{amount} euros of order {order} are refunded."
 
 
 @support.tool
 @tool_options(timeout=20, attempts=5, on_failure="park")  # a ticket system that is down waits for a person
+@effect("idempotent")
 async def open_ticket(ctx: RunContext[Customer], order: str, summary: str) -> dict[str, int]:
     """Open a ticket with the carrier for one of the customer's orders."""
-    headers = {"Idempotency-Key": idempotency_key()}  # the same on every attempt: the shop opens one ticket
-    ticket = {"customer": ctx.deps.name, "order": order, "summary": summary}
-    async with aiohttp.ClientSession(SHOP) as shop, shop.post("/tickets", json=ticket, headers=headers) as answer:
-        return dict(await read(answer))
-
-
-async def read(answer: aiohttp.ClientResponse) -> Any:
-    """Return what the shop answers. What it does not find is the model's mistake; the rest is tried again."""
-    if answer.status == 404:
-        raise ModelRetry(await answer.text())
-    answer.raise_for_status()
-    return await answer.json()
+    await asyncio.to_thread(look_up_order, ctx, order)
+    async with (
+        http_client(base_url=CARRIER, raise_for_status=True) as carrier,
+        carrier.post("/tickets", json={"order": order, "summary": summary}) as answer,
+    ):
+        return dict(await answer.json())
 
 
 app = App("support", agents=[support])

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from command_line import Folder, ended
 from engines import until
+from outlive.settings import process_environment
 from outlive.testing.loopback import server_process
 from outlive.testing.scripted_model import read_log
 
@@ -50,6 +52,25 @@ class Example(Folder):
         """Run a command to its end; return its status, output and errors."""
         stdin = DEVNULL if text is None else PIPE
         return await ended(await self.begin(*arguments, stdin=stdin, environment=self.environment), text)
+
+    async def python(self, *arguments: str) -> str:
+        """Run one of the example's own programs to its end; return what it prints."""
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=self.path, env=process_environment() | self.environment, stdout=PIPE
+        )
+        status, out, _ = await ended(program)
+        assert status == 0, out
+        return out
+
+    async def kill_everything(self, *commands: asyncio.subprocess.Process) -> None:
+        """Kill commands, and the engine and the workers of this folder, with -9."""
+        for command in commands:
+            command.kill()
+        for pid in filter(None, [self.engine_pid(), *self.worker_pids()]):
+            with contextlib.suppress(ProcessLookupError):  # one that was killed before
+                os.kill(pid, signal.SIGKILL)
+        for command in commands:
+            await ended(command)
 
     async def stall_model_call(self, index: int) -> None:
         """Let the model's answer to one call stop halfway."""
