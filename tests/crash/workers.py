@@ -28,6 +28,10 @@ _FORKS.set_forkserver_preload(  # imported once, in a process without threads: a
 )
 
 
+UNTOLD = 255
+"""Exit status of a process of which the fork server, with several to wait for, could not tell how it ended."""
+
+
 class WorkerProcess:
     """One worker process."""
 

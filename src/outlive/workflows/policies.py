@@ -28,7 +28,8 @@ AGENT_CALL_RETRIES = RetryPolicy(
     # unlimited, and never slower: a call that has lost its worker goes on at once. Failures of the call itself are
     # counted, spaced out and bounded by the worker, which knows them from deaths.
     initial_interval=timedelta(milliseconds=200),
-    maximum_interval=timedelta(seconds=1),
+    backoff_coefficient=1.0,
+    maximum_interval=timedelta(hours=1),  # the longest that a provider's Retry-After is heeded
 )
 AGENT_EVENTS_PER_RUN = 600  # about 50 model calls with a tool call each: replayed in less than a second
 AGENT_BYTES_PER_RUN = 2_000_000  # of history, which holds no message above some KB

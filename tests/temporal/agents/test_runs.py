@@ -418,7 +418,7 @@ async def _seen_elsewhere() -> str:
 async def test_a_ledger_that_keeps_no_answer_holds_no_run_up_and_gets_it_later(served):
     agent, _ = looking(calling(1), name=fresh("unkept"))
     client = await served(App("test", agents=[agent]))
-    with closing(sqlite3.connect(client.ledger.path)) as ledger:
+    with closing(sqlite3.connect(Home(client.settings.home).ledger_db)) as ledger:
         ledger.execute(
             "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
         )
@@ -427,7 +427,10 @@ async def test_a_ledger_that_keeps_no_answer_holds_no_run_up_and_gets_it_later(s
         ledger.execute("DROP TRIGGER full")
 
     assert result.output == "looked 1 times"
-    await until(lambda: _kept(client.ledger.path, handle.workflow_id) == ['"looked 1 times"'], "the answer is kept")
+    await until(
+        lambda: _kept(Home(client.settings.home).ledger_db, handle.workflow_id) == ['"looked 1 times"'],
+        "the answer is kept",
+    )
 
 
 async def test_an_event_log_that_another_process_has_locked_holds_no_run_up(served, settings):

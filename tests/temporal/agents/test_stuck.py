@@ -53,7 +53,7 @@ async def problem(client, name):
     async def is_stuck() -> bool:
         nonlocal status
         status = await handle.status()
-        return status.state == "stuck"
+        return status.state == "stuck" and "No worker polls" not in (status.problem or "")  # it is still starting
 
     await until(is_stuck, "the run is stuck")
     return status
