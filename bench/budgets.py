@@ -1,6 +1,7 @@
 """One budget, many runs, several worker processes, one of them killed with -9: is it a hard stop?
 
     python bench/budgets.py                               # 64 runs on 4 workers
+    python bench/budgets.py --postgres                    # the ledger in a PostgreSQL that is started for it
     python bench/budgets.py --runs 16 --workers 2         # a short one
 
 What was spent is counted outside, at the model server: calls times their price. While it runs, the ledger's spent,
@@ -10,6 +11,7 @@ The same is a test: ``tests/crash/money``.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -31,22 +33,30 @@ async def main() -> None:
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--cap", default="", help="dollars; half of what the runs need, if left out")
+    parser.add_argument("--postgres", action="store_true", help="keep the ledger in a PostgreSQL, synced to disk")
     options = parser.parse_args()
     from crash.agents.projects import world
     from crash.money.apps import CALL
     from crash.money.projects import money_project
     from crash.money.storm import CALLS, storm
+    from postgres import PostgresServer
 
     found = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(found)  # where the workers find the app
     folder = fresh_folder("budgets")
     home = Home(folder / ".outlive")
     cap = int(float(options.cap) * NANOS) if options.cap else options.runs * CALLS * CALL // 2
-    async with world() as outside, home.own(), EngineServer(home, Settings(home=home.path)) as engine:
-        os.environ["TEMPORAL_ADDRESS"] = engine.address
-        settings = Settings(home=folder / "one" / ".outlive", task_queue="budgets", drain_timeout=5.0)
-        async with money_project(settings, outside) as project:
-            seen = await storm(project, runs=options.runs, workers=options.workers, cap=cap)
+    server = PostgresServer(is_synced=True) if options.postgres else None
+    with contextlib.ExitStack() as stack:
+        if server is not None:
+            stack.callback(server.remove)
+            server.start()
+        ledger = "" if server is None else server.new_database()
+        async with world() as outside, home.own(), EngineServer(home, Settings(home=home.path)) as engine:
+            os.environ["TEMPORAL_ADDRESS"] = engine.address
+            own = Settings(home=folder / "one" / ".outlive", task_queue="budgets", drain_timeout=5.0, ledger=ledger)
+            async with money_project(own, outside) as project:
+                seen = await storm(project, runs=options.runs, workers=options.workers, cap=cap)
     seen.check()
     rows = [
         ("runs on worker processes", f"{options.runs} on {options.workers}"),
@@ -60,6 +70,7 @@ async def main() -> None:
         ("recorded calls times their price", f"${options.runs * CALLS * CALL / NANOS:.6f}"),
         ("calls outside", str(seen.calls_outside)),
         ("of them made again: in flight at the kill", str(seen.repeated)),
+        ("completed calls made again", str(seen.completed_repeated)),
         ("counted for these at most", f"${seen.record.doubtful['usd_nanos'] / NANOS:.6f}"),
         ("seconds until all waited", f"{seen.to_pause:.1f}"),
         ("seconds from the raise to the end of all", f"{seen.to_finish:.1f}"),

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Connection, Engine, Float, MetaData, String, Table, Text, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Connection, Engine, Float, MetaData, String, Table, Text, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from outlive.errors import AppError, UsageError
 
@@ -59,11 +59,17 @@ async def commit_with_marker(
     database: Database, key: str, make: Callable[[], Awaitable[Any]], function: Callable[..., Any]
 ) -> Any:
     """Make an effect in a transaction of its own; one that was committed before is not made, its result returned."""
+    _refuse_nesting(function)
     engine: AsyncEngine = _engine(database, is_async=True)
     results = _results(function)
     if engine not in _prepared:
-        async with engine.begin() as opened:
-            await opened.run_sync(_metadata.create_all)
+        try:
+            async with engine.begin() as opened:
+                await opened.run_sync(_metadata.create_all)
+        except DBAPIError:  # another worker has made the table at the same time, or it cannot be made
+            async with engine.connect() as opened:
+                if not await opened.run_sync(_is_prepared):
+                    raise
         _prepared.add(engine)
     try:
         async with engine.begin() as opened:
@@ -80,10 +86,16 @@ def commit_with_marker_blocking(
     database: Database, key: str, make: Callable[[], Any], function: Callable[..., Any]
 ) -> Any:
     """Do as `commit_with_marker` in a thread."""
+    _refuse_nesting(function)
     engine: Engine = _engine(database, is_async=False)
     results = _results(function)
     if engine not in _prepared:
-        _metadata.create_all(engine)
+        try:
+            _metadata.create_all(engine)
+        except DBAPIError:  # another worker has made the table at the same time, or it cannot be made
+            with engine.connect() as opened:
+                if not _is_prepared(opened):
+                    raise
         _prepared.add(engine)
     try:
         with engine.begin() as opened:
@@ -102,6 +114,19 @@ def commit_with_marker_blocking(
 
 class _AlreadyCommitted(Exception):
     """The marker is there."""
+
+
+def _is_prepared(opened: Connection) -> bool:
+    return inspect(opened).has_table(markers.name)
+
+
+def _refuse_nesting(function: Callable[..., Any]) -> None:
+    """Refuse a transaction within one: both would wait for the marker of the one call that they are."""
+    if _open.get() is not None:
+        raise UsageError(
+            f"{function.__qualname__!r} was called by another transactional effect, whose transaction is open. Let "
+            "both call a plain function that uses `connection()`."
+        )
 
 
 async def _within(opened: "AsyncConnection", make: Callable[[], Awaitable[Any]]) -> Any:

@@ -122,8 +122,11 @@ class AgentProject:
         return await self.client.run(run, agent=agent)
 
     def effects(self, handle: RunHandle[Any]) -> list[Entry]:
-        """What the ledger's file says now."""
-        return read_effects(self.ledger_path, handle.workflow_id)
+        """What the ledger says now: read with SQLite alone, where it is a file."""
+        if not self.settings.ledger:
+            return read_effects(self.ledger_path, handle.workflow_id)
+        records = self.client.ledger.effects.of_workflow(handle.workflow_id)
+        return [Entry(r.activity_id, r.kind, r.state, r.attempts, r.failures, r.effect_key) for r in records]
 
     async def ended(self, handle: RunHandle[Any], *, deadline: float = DEADLINE) -> RunResult[Any]:
         """Wait until a run has ended; fail with what is known where it does not."""

@@ -28,6 +28,7 @@ class Storm:
         parked: Runs that waited for money.
         calls_outside: All calls that the model server saw.
         repeated: Calls of a run that it saw more than once, beyond the first.
+        completed_repeated: Of these, those that were not in flight at the kill.
         record: The budget at the end.
         to_pause: Seconds from the start until every run waited.
         to_finish: Seconds from the raise until every run had ended.
@@ -40,6 +41,7 @@ class Storm:
     parked: int
     calls_outside: int
     repeated: int
+    completed_repeated: int
     done_in_ledger: int
     record: BudgetRecord
     to_pause: float
@@ -55,6 +57,7 @@ class Storm:
         assert self.record.held["calls"] == 0, self
         assert self.repeated == self.calls_outside - self.runs * CALLS, self
         assert self.repeated <= self.record.doubtful["calls"], self
+        assert self.completed_repeated == 0, self
 
 
 async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_flight: int = 2) -> Storm:
@@ -73,6 +76,7 @@ async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_
     watch = _Watch(project)
     watching = asyncio.create_task(watch.look())
     await until(lambda: outside.in_flight("model") == in_flight, "calls in flight")
+    in_flight_at_kill = {(call.run, call.kind, call.place) for call in outside.calls}
     await doomed.kill()
     outside.release()  # answered, and billed, but to nobody
     for _ in range(workers):
@@ -86,7 +90,8 @@ async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_
     await ledger.call(ledger.budgets.raise_caps, KEY, RAISED, by="test")
     await asyncio.gather(*(project.ended(handle, deadline=300.0) for handle in handles))
     effects = [entry for handle in handles for entry in project.effects(handle) if entry.kind == "model"]
-    repeats = [outside.repeated(f"s{n}") for n in range(runs)]
+    repeats = {f"s{n}": outside.repeated(f"s{n}") for n in range(runs)}
+    repeated_calls = {(run, *which) for run, of_run in repeats.items() for which in of_run}
     return Storm(
         runs=runs,
         cap=cap,
@@ -94,7 +99,8 @@ async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_
         most_in_ledger=watch.most,
         parked=parked,
         calls_outside=len([call for call in outside.calls if call.kind == "model"]),
-        repeated=sum(count - 1 for of_run in repeats for count in of_run.values()),
+        repeated=sum(count - 1 for of_run in repeats.values() for count in of_run.values()),
+        completed_repeated=len(repeated_calls - in_flight_at_kill),
         done_in_ledger=sum(entry.state == "done" for entry in effects),
         record=await ledger.call(ledger.budgets.get, KEY),
         to_pause=to_pause,

@@ -11,10 +11,11 @@ from outlive.settings import Settings
 
 @pytest.fixture
 async def project(
-    engine, task_queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine, task_queue: str, tmp_path: Path, where: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AgentProject]:
     monkeypatch.setenv("TEMPORAL_ADDRESS", engine.state.address)
-    settings = Settings(home=tmp_path / "one" / ".outlive", task_queue=task_queue, drain_timeout=5.0)
+    ledger = where if isinstance(where, str) else ""
+    settings = Settings(home=tmp_path / "one" / ".outlive", task_queue=task_queue, drain_timeout=5.0, ledger=ledger)
     async with world(monkeypatch.setenv) as outside, money_project(settings, outside) as opened:
         yield opened
 

@@ -1,6 +1,8 @@
 """What a declaration does around a function: whether it is called, checked, or committed with its marker."""
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -137,6 +139,20 @@ def test_a_transaction_is_committed_once_with_its_marker_and_its_result_is_kept(
     assert (database.count(), database.count(markers.name)) == (2, 2)
 
 
+def test_workers_that_make_the_table_of_markers_at_once_all_have_it(within, tmp_path, where):
+    url = f"sqlite:///{tmp_path / 'users.db'}" if isinstance(where, Path) else where.replace("://", "+psycopg://", 1)
+
+    def begin(number: int) -> int:
+        current_call.set(call(f"k{number}"))
+        engine = create_engine(url)
+        made = effect("transactional", database=engine)(lambda: number)()
+        engine.dispose()
+        return made
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(begin, range(8))) == list(range(8))
+
+
 def test_what_raises_is_rolled_back_with_its_marker(within, database):
     left = [EffectNotDone("no"), None]
 
@@ -156,6 +172,20 @@ def test_what_raises_is_rolled_back_with_its_marker(within, database):
     assert counts == (0, 0)
     assert result == "acted"
     assert database.count() == 1
+
+
+def test_an_effect_within_an_effect_is_refused_before_both_wait_for_each_other(within, database):
+    @effect("transactional", database=database.engine)
+    def inner() -> None: ...
+
+    @effect("transactional", database=database.engine)
+    def outer() -> None:
+        inner()
+
+    within(call())
+    with pytest.raises(UsageError, match=r"inner.* was called by another transactional effect"):
+        outer()
+    assert database.count(markers.name) == 0
 
 
 def test_there_is_no_connection_elsewhere():
