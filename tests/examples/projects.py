@@ -65,7 +65,8 @@ class Example(Folder):
     async def kill_everything(self, *commands: asyncio.subprocess.Process) -> None:
         """Kill commands, and the engine and the workers of this folder, with -9."""
         for command in commands:
-            command.kill()
+            with contextlib.suppress(ProcessLookupError):
+                command.kill()
         for pid in filter(None, [self.engine_pid(), *self.worker_pids()]):
             with contextlib.suppress(ProcessLookupError):  # one that was killed before
                 os.kill(pid, signal.SIGKILL)

@@ -149,6 +149,7 @@ async def test_more_than_is_left_of_an_order_is_refused_by_the_shop_and_nothing_
 async def test_a_person_takes_the_conversation_over_through_a_kill_of_everything_and_hands_it_back(support, shop):
     asked = await support.outlive(*COMMAND, text="I want to talk to a person about order 4711.\n")
     up = await support.begin("up", "support:app", environment=support.environment)
+    await until(lambda: support.engine_pid() is not None, "the engine of `outlive up`")
     taken = await support.outlive("desk", "take", CASE, "--by", "bea")
     said = await support.outlive("say", CASE, "Please refund 30 euros.")
     await support.kill_everything(up)

@@ -1,6 +1,6 @@
 """The activities of hand-offs: written into ledger and event log, told to the app."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from temporalio import activity
@@ -62,12 +62,28 @@ class HandOffBooks:
             state=HandOffState.OPEN,
             opened_at=report.at,
         )
+        decision = await self._decided_before(record) or await self._by_rule(report)
+        if decision is not None:  # written as decided at once: nobody is to see it wait
+            record = replace(
+                record,
+                state=HandOffState.DECIDED,
+                choice=decision.choice,
+                decided_by=decision.by,
+                decided_at=report.at,
+                decision_id=decision.decision_id,
+            )
         await self._ledger.call(self._ledger.hand_offs.open, record)
         await self._tell_readers(EventKind.WAITING, report, asdict(question))
-        decision = await self._by_rule(report)
         if decision is not None:
             await self._close(report, decision)
         return HandOffOpening(decision=decision, policy=report.policy, is_told=self._registry.on_hand_off is not None)
+
+    async def _decided_before(self, record: HandOffRecord) -> Decision | None:
+        """Return what a rule decided in an earlier attempt at opening it: it may have been revoked since."""
+        for found in await self._ledger.call(self._ledger.hand_offs.find, record.hand_off_id):
+            if found.workflow_id == record.workflow_id and found.state is HandOffState.DECIDED:
+                return Decision(choice=found.choice or "", question_id=found.hand_off_id, by=found.decided_by or "")
+        return None
 
     async def _by_rule(self, report: HandOffReport) -> Decision | None:
         question = report.question
