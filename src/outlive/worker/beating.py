@@ -1,6 +1,7 @@
-"""Heartbeats of agents' calls: from before the ledger is asked until it has the result."""
+"""Heartbeats of calls and effects: from before the ledger is asked until it has the result."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from temporalio import activity
@@ -18,14 +19,14 @@ class Alive(ActivityInboundInterceptor):
     it and makes the same call; and what was paid for is recorded when the ledger is back.
     """
 
-    def __init__(self, next: ActivityInboundInterceptor, prefix: str) -> None:  # noqa: A002
-        """Args: prefix: What the types of the activities begin with that are kept alive."""
+    def __init__(self, next: ActivityInboundInterceptor, is_kept: Callable[[str], bool]) -> None:  # noqa: A002
+        """Args: is_kept: Tells of an activity's type whether it is kept alive."""
         super().__init__(next)
-        self._prefix = prefix
+        self._is_kept = is_kept
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         """Run the activity, beating."""
-        if not activity.info().activity_type.startswith(self._prefix):
+        if not self._is_kept(activity.info().activity_type):
             return await super().execute_activity(input)
         beating = asyncio.create_task(_beat())
         try:

@@ -81,7 +81,7 @@ class EffectInterceptor(Interceptor):
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """Return what stands before each activity."""
-        return Alive(_Inbound(next, self._around), AGENT_PREFIX)
+        return Alive(_Inbound(next, self._around), is_recorded)
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002
         """Return what sends the id of the original run along: a reset changes the run id, effects must not double."""
