@@ -18,7 +18,7 @@ ARGS ?=
 
 # Much of the suite waits for processes to start and timers to fire: three tests at once keep two cores busy. Whoever
 # is through with their share takes from the others' (worksteal). A part runs in one process, as `--pdb` and `-x` want.
-WHOLE_SUITE := --numprocesses 3 --dist worksteal
+WHOLE_SUITE := --numprocesses 3 --dist worksteal --reruns 1 -rfERs
 
 # Settings of the person who runs this must not decide what is installed here: an index or a resolution of their own
 # makes `--locked` refuse, and `user = true` in a pip.conf does not go with a virtual environment.

@@ -138,9 +138,10 @@ class AgentProject:
             raise AssertionError(f"not ended within {deadline:.0f} s: {await handle.status()}\n{logs}") from None
 
     def end(self) -> None:
-        """End every worker process that is left."""
+        """End every worker process that is left; say what they wrote, which is shown where the test has failed."""
         for worker in self.workers:
             worker.end()
+            print(f"{worker.log.name}:\n{worker.log.read_text()[-3000:]}")  # noqa: T201 - for pytest to show
 
 
 @contextlib.asynccontextmanager

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from crash.agents.projects import AgentProject
 from crash.money.apps import CALL
-from engines import until
+from engines import fresh, until
 from outlive.contracts.budgets import Budget
 from outlive.ledger.budgets import BudgetRecord
+from outlive.ledger.effects import EffectRecord
 from outlive.runs import RunHandle
 
 KEY = "tenant/storm"
@@ -61,27 +63,28 @@ class Storm:
 
 
 async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_flight: int = 2) -> Storm:
-    """Let runs spend until none can any more, raise, and wait for the end of all.
+    """Let runs spend until none can any more, raise, and wait for the end of all; kill a worker with -9 on the way.
 
     Args:
         cap: Billionths of a dollar.
-        in_flight: How many calls the model server has, and has not answered, as their worker is killed with -9.
+        in_flight: How many calls the model server has, and has not answered, as one of their workers is killed.
     """
     outside, ledger = project.outside, project.client.ledger
+    names = [fresh(f"s{number}") for number in range(runs)]
     await ledger.call(ledger.budgets.set_caps, KEY, Budget(usd=f"{cap / 1e9:.9f}"), by="test")
     began = time.monotonic()
-    outside.hold("model")
-    doomed = project.start_worker()
-    handles = [await _begin(project, number) for number in range(in_flight)]
-    watch = _Watch(project)
-    watching = asyncio.create_task(watch.look())
-    await until(lambda: outside.in_flight("model") == in_flight, "calls in flight")
-    in_flight_at_kill = {(call.run, call.kind, call.place) for call in outside.calls}
-    await doomed.kill()
-    outside.release()  # answered, and billed, but to nobody
     for _ in range(workers):
         project.start_worker()
-    handles += await asyncio.gather(*(_begin(project, number) for number in range(in_flight, runs)))
+    watch = _Watch(project)
+    watching = asyncio.create_task(watch.look())
+    handles = await asyncio.gather(*(_begin(project, name) for name in names))
+    await until(lambda: len(outside.calls) - outside.in_flight() >= runs // 2, "calls answered", deadline=120.0)
+    outside.hold("model")
+    await until(lambda: outside.in_flight("model") >= in_flight, "calls in flight", deadline=120.0)
+    await _kill_who_waits(project, handles)
+    in_flight_at_kill = {(call.run, call.kind, call.place) for call in outside.calls if call.ended is None}
+    outside.release()  # answered, and billed, but those of the dead to nobody
+    project.start_worker()
     parked = await _all_still(project, handles)
     to_pause = time.monotonic() - began
     spent_outside = len([call for call in outside.calls if call.kind == "model"]) * CALL
@@ -90,7 +93,7 @@ async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_
     await ledger.call(ledger.budgets.raise_caps, KEY, RAISED, by="test")
     await asyncio.gather(*(project.ended(handle, deadline=300.0) for handle in handles))
     effects = [entry for handle in handles for entry in project.effects(handle) if entry.kind == "model"]
-    repeats = {f"s{n}": outside.repeated(f"s{n}") for n in range(runs)}
+    repeats = {name: outside.repeated(name) for name in names}
     repeated_calls = {(run, *which) for run, of_run in repeats.items() for which in of_run}
     return Storm(
         runs=runs,
@@ -108,10 +111,27 @@ async def storm(project: AgentProject, *, runs: int, workers: int, cap: int, in_
     )
 
 
-async def _begin(project: AgentProject, number: int) -> RunHandle[Any]:
-    run = f"s{number}"
+async def _begin(project: AgentProject, run: str) -> RunHandle[Any]:
     prompt = f"[run {run}] Act {CALLS - 1} times."
     return await project.client.start_run("spender", prompt, run_id=run, tenant="storm")
+
+
+async def _kill_who_waits(project: AgentProject, handles: list[RunHandle[Any]]) -> None:
+    """Kill a worker that has a call in flight, once the ledger knows of all that were answered."""
+    calls, of_workflow = project.outside.calls, project.client.ledger.effects.of_workflow
+
+    def effects_of(runs: Iterable[RunHandle[Any]]) -> list[EffectRecord]:
+        return [effect for handle in runs for effect in of_workflow(handle.workflow_id) if effect.kind == "model"]
+
+    def are_recorded() -> bool:
+        done = sum(effect.state == "done" for effect in effects_of(handles))
+        return done == sum(call.kind == "model" and call.ended is not None for call in calls)
+
+    await until(are_recorded, "answers recorded")
+    waiting = {call.run for call in calls if call.ended is None}
+    held = effects_of(handle for handle in handles if handle.workflow_id.rpartition("/")[2] in waiting)
+    owner = next(effect.owner or "" for effect in held if effect.state == "begun")
+    await next(worker for worker in project.workers if f".{worker.pid}." in owner).kill()
 
 
 class _Watch:
