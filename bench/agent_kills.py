@@ -1,13 +1,14 @@
-"""An agent of 12 tool calls whose worker is killed with -9: once at each boundary, and under `outlive up`.
+"""An agent whose worker is killed with -9 at each boundary of 12 tool calls, and worker and engine under `outlive up`.
 
-    python bench/agent_kills.py                                # all 76 boundaries, 12 kills with one worker, with two
+    python bench/agent_kills.py                                # all 76 boundaries, 12 kills with one worker, with two,
+                                                               # and 12 of the engine
     python bench/agent_kills.py --boundaries 8 --supervised 2  # a short one
 
 Each boundary is a run of its own. Its worker kills itself exactly there, and another worker process is there at once
 (forked, 50 ms), so that what is measured is how long it takes to notice. The supervised kills come from outside at a
 moment that has nothing to do with the calls, and the worker, one of one or of two, is started again by the supervisor,
-imports and all. The time counts from the kill to the next call that arrives at the model or at the tool's server; where
-none is left to come, to the end of the run. All defaults are the product's.
+imports and all; so is the engine, whose workers live on. The time counts from the kill to the next call that arrives at
+the model or at the tool's server; where none is left to come, to the end of the run. All defaults are the product's.
 """
 
 import argparse
@@ -78,7 +79,9 @@ async def boundaries(folder: Path, outside: "Outside", options: argparse.Namespa
     return found
 
 
-async def supervised(folder: Path, outside: "Outside", options: argparse.Namespace, *, workers: int) -> list[Row]:
+async def supervised(
+    folder: Path, outside: "Outside", options: argparse.Namespace, *, workers: int, kills_engine: bool = False
+) -> list[Row]:
     from crash.agents.apps import app
     from engines import until
 
@@ -89,7 +92,7 @@ async def supervised(folder: Path, outside: "Outside", options: argparse.Namespa
     supervisor = Supervisor(settings, app="crash.agents.apps:app", workers=workers, reload=False)
     async with supervisor, Client(settings, app=app) as client:
         for number in range(options.supervised):
-            run = f"supervised-{workers}-{number}"
+            run = f"supervised-{workers}-{kills_engine}-{number}"
             handle = await client.start_run("actor", f"[run {run}] Act 60 times.", run_id=run)
             seen = chance.randrange(3, 60)
             await until(
@@ -98,7 +101,8 @@ async def supervised(folder: Path, outside: "Outside", options: argparse.Namespa
                 deadline=120.0,
             )
             await asyncio.sleep(chance.random() * 0.2)
-            pid = chance.choice(supervisor.worker_pids)
+            pid = supervisor.engine_pid if kills_engine else chance.choice(supervisor.worker_pids)
+            assert pid is not None
             killed = time.time()
             os.kill(pid, signal.SIGKILL)
             result = await handle.result()
@@ -106,8 +110,12 @@ async def supervised(folder: Path, outside: "Outside", options: argparse.Namespa
             later = [call.begun for call in outside.of(run) if call.begun > killed]
             times.append(later[0] - killed)
             repeated += sum(outside.repeated(run).values()) - len(outside.repeated(run))
-            print(f"supervised, {workers}   {number + 1:>3}   {times[-1]:5.1f} s", flush=True)
-    name = f"one of {workers} workers under a supervisor, at any time"
+            print(
+                f"{'engine' if kills_engine else 'worker'}, {workers}   {number + 1:>3}   {times[-1]:5.1f} s",
+                flush=True,
+            )
+    victim = f"the engine of {workers}" if kills_engine else f"one of {workers}"
+    name = f"{victim} workers under a supervisor, at any time"
     return [row(name, times, calls=options.supervised * 121 + repeated, again=repeated)]
 
 
@@ -120,7 +128,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--boundaries", type=int, default=0, help="so many, drawn by chance; 0 takes all")
     parser.add_argument("--side-by-side", type=int, default=4)
-    parser.add_argument("--supervised", type=int, default=12, help="kills of a worker under a supervisor")
+    parser.add_argument(
+        "--supervised", type=int, default=12, help="kills of a worker under a supervisor, and of an engine"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     from crash.agents.projects import world
@@ -134,6 +144,8 @@ async def main() -> None:
             for workers in (1, 2):
                 folder = fresh_folder(f"agent-kills-supervised-{workers}")
                 rows += await supervised(folder, outside, options, workers=workers)
+            folder = fresh_folder("agent-kills-engine")
+            rows += await supervised(folder, outside, options, workers=1, kills_engine=True)
     print(table(HEADER, rows))
     save("agent_kills", {"header": HEADER, "rows": rows, "load": os.getloadavg()})
 
