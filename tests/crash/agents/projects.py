@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,10 +139,11 @@ class AgentProject:
             raise AssertionError(f"not ended within {deadline:.0f} s: {await handle.status()}\n{logs}") from None
 
     def end(self) -> None:
-        """End every worker process that is left; say what they wrote, which is shown where the test has failed."""
+        """End every worker process that is left; where it is a test that ends, say what they wrote."""
         for worker in self.workers:
             worker.end()
-            print(f"{worker.log.name}:\n{worker.log.read_text()[-3000:]}")  # noqa: T201 - for pytest to show
+            if "PYTEST_CURRENT_TEST" in os.environ:  # shown where the test has failed
+                sys.stdout.write(f"{worker.log.name}:\n{worker.log.read_text()[-3000:]}\n")
 
 
 @contextlib.asynccontextmanager
