@@ -45,6 +45,7 @@ STATE_MEMO = "outlive_state"
 REQUEST_MEMO = "outlive_request"
 BEGAN_MEMO = "outlive_began"
 HAND_OFFS_PATCH = "hand-offs-are-recorded"
+BATCH_HAND_OFFS_PATCH = "batches-ask-for-money"
 ORIGINAL_RUN_HEADER = "outlive-original-run"
 EFFECT_KEY_HEADER = "outlive-effect-key"
 

@@ -136,7 +136,8 @@ class _Pass:
             return WindowReport(recorded=self._recorded, missing=missing)
         report = WindowReport(recorded=self._recorded, missing=missing, halted=self._halted.reason)
         if isinstance(self._halted, BudgetExhausted):
-            return replace(report, budget=self._halted.budget, budget_version=self._halted.version)
+            short = self._halted
+            return replace(report, budget=short.budget, budget_version=short.version, about=short.about)
         return report
 
     async def _pending(self) -> AsyncIterator[PendingDocument]:

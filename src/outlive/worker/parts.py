@@ -45,7 +45,3 @@ class WorkerParts:
     interceptors: Sequence[Interceptor] = ()
     plugins: Sequence[Plugin] = ()
     agents: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
-
-
-NO_AGENTS = WorkerParts(workflow_runner=workflow_runner())
-"""A worker of an app without agents."""

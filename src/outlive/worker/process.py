@@ -27,7 +27,7 @@ from outlive.models.given_prices import read_prices
 from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
-from outlive.worker.parts import NO_AGENTS
+from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
 from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
@@ -63,12 +63,11 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
             await ledger.call(ledger.budgets.declare, scope)
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
         books = BatchBooks(ledger)
-        agents = NO_AGENTS
         if app.registry.agents or app.registry.plans:  # Pydantic AI is imported for them alone: that takes seconds
             from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
 
-            agents = await stack.enter_async_context(
+            agents: WorkerParts = await stack.enter_async_context(
                 serve_agents(
                     app.registry,
                     ledger=ledger,
@@ -78,7 +77,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
                     prices=Prices(given),
                 )
             )
-        elif app.registry.workflows:
+        else:
             agents = await stack.enter_async_context(serve_hand_offs(app.registry, ledger=ledger, settings=settings))
         worker = Worker(
             client,

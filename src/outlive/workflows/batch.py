@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from outlive.contracts.agents import Choice, Decision, HandOffKind
 from outlive.contracts.batches import BatchInput, BatchMark, BatchSummary, WindowInput, WindowReport
 from outlive.contracts.budgets import BudgetNews
 from outlive.names import (
+    BATCH_HAND_OFFS_PATCH,
     BATCH_WORKFLOW,
     BUDGET_SIGNAL,
     PAUSE_REASON_QUERY,
@@ -17,6 +20,8 @@ from outlive.names import (
     SET_WINDOWS_SIGNAL,
 )
 from outlive.workflows import calls
+from outlive.workflows.handoff import HandOffs
+from outlive.workflows.money import fault_in, raise_budget
 
 
 @workflow.defn(name=BATCH_WORKFLOW)
@@ -40,6 +45,10 @@ class BatchWorkflow:
         self._waits_for = batch.waits_for
         self._heard = dict(batch.heard)
         self._is_ending = False
+        self._is_stopped = False
+        self._hand_offs = HandOffs(decided=batch.decided)
+        self._short: WindowReport | None = None  # of money, and that is why it is paused
+        self._asking: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, batch: BatchInput) -> BatchSummary:
@@ -48,18 +57,17 @@ class BatchWorkflow:
             if workflow.info().continued_run_id is None:  # begun anew, maybe after a pause or cancellation
                 await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="running"))
             await self._work_windows()
-            while (missing := await calls.count_missing(batch.batch_id)).count:
+            while not self._is_stopped and (missing := await calls.count_missing(batch.batch_id)).count:
                 self._next_window = missing.first // batch.window_size
                 await self._work_windows()
-            self._is_ending = True
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="finished"))
+            await self._end()
+            state = "cancelled" if self._is_stopped else "finished"
+            await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state=state))
         except (asyncio.CancelledError, ActivityError) as error:
             if not is_cancelled_exception(error):
                 raise
-            self._is_ending = True
             self._cancel_open_windows()
-            await workflow.wait_condition(lambda: not self._open and workflow.all_handlers_finished())
+            await self._end()
             await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="cancelled"))
             raise
         return BatchSummary(batch_id=batch.batch_id)
@@ -74,7 +82,7 @@ class BatchWorkflow:
     async def resume(self) -> None:
         """Go on."""
         if self._paused and not self._is_ending:
-            self._paused, self._pause_reason, self._waits_for = False, None, None
+            self._paused, self._pause_reason, self._waits_for, self._short = False, None, None, None
             await calls.mark_batch(BatchMark(batch_id=self._batch.batch_id, state="running"))
 
     @workflow.signal(name=BUDGET_SIGNAL)
@@ -94,6 +102,16 @@ class BatchWorkflow:
         """Return why the batch is paused, "" where a person paused it, None where it is not paused."""
         return (self._pause_reason or "") if self._paused else None
 
+    async def _end(self) -> None:
+        """Wait until all that is on its way has come to its end; nothing new begins."""
+        self._is_ending = True
+        await workflow.wait_condition(self._is_still)
+        await self._hand_offs.finish()
+
+    def _is_still(self) -> bool:
+        is_asking = self._asking is not None and not self._asking.done()
+        return not self._open and not is_asking and workflow.all_handlers_finished()
+
     @property
     def _window_count(self) -> int:
         return -(-self._batch.document_count // self._batch.window_size)
@@ -108,7 +126,7 @@ class BatchWorkflow:
                 self._begin_window()
 
     def _has_more(self) -> bool:
-        return bool(self._again) or self._next_window < self._window_count
+        return not self._is_stopped and (bool(self._again) or self._next_window < self._window_count)
 
     def _may_begin(self) -> bool:
         return self._has_more() and not self._paused and len(self._open) < self._windows_in_flight
@@ -142,12 +160,52 @@ class BatchWorkflow:
             if report.halted and not self._paused and not self._is_mended(report):
                 self._waits_for = report.budget
                 await self._pause(report.halted)
+                self._ask_for_money(report)
         finally:
             del self._open[window]
 
     def _is_mended(self, report: WindowReport) -> bool:
         """Whether the budget that did not pay was changed since."""
         return report.budget is not None and self._heard.get(report.budget, -1) > report.budget_version
+
+    def _ask_for_money(self, report: WindowReport) -> None:
+        if report.budget is None or not workflow.patched(BATCH_HAND_OFFS_PATCH):
+            return
+        self._short = report
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._money_decided())
+
+    async def _money_decided(self) -> None:
+        """Let a person decide what becomes of a batch that its budget has paused, and do it."""
+        fault = ""
+        while (report := self._short) is not None:
+            decision = await self._hand_offs.ask(
+                f"{fault} {report.halted}".strip(),
+                choices=[Choice.RAISE, Choice.RETRY, Choice.STOP],
+                subject=str(report.budget),
+                kind=HandOffKind.BUDGET,
+                about=report.about,
+                check=fault_in,
+                moot=partial(self._has_gone_on, report),
+            )
+            fault = ""
+            if self._is_ending:
+                return
+            if self._short is not report:
+                continue
+            if decision.choice == Choice.RAISE:  # and it goes on once it hears of the change
+                fault = await raise_budget({"budget": report.budget, **report.about}, decision) or ""
+            if decision.choice == Choice.RETRY:
+                await self.resume()
+            self._is_stopped = decision.choice == Choice.STOP
+            if not fault:
+                return
+
+    def _has_gone_on(self, report: WindowReport) -> Decision | None:
+        """Return the decision to try again, once the batch is no longer paused for want of this money."""
+        if self._short is report and not self._is_ending:
+            return None
+        return Decision(choice=Choice.RETRY, by="a change of the budget or of the batch")
 
     async def _pause(self, reason: str | None) -> None:
         self._paused, self._pause_reason = True, reason
@@ -161,7 +219,8 @@ class BatchWorkflow:
                 task.cancel()
 
     async def _continue_as_new(self) -> None:
-        await workflow.wait_condition(lambda: not self._open and workflow.all_handlers_finished())
+        await workflow.wait_condition(self._is_still)
+        await self._hand_offs.finish()
         first = min([*self._again, self._next_window])
         workflow.continue_as_new(
             replace(
@@ -172,5 +231,6 @@ class BatchWorkflow:
                 pause_reason=self._pause_reason,
                 waits_for=self._waits_for,
                 heard=self._heard,
+                decided=self._hand_offs.decided,
             )
         )

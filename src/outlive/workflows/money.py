@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from temporalio.exceptions import ActivityError, ApplicationError
+
 from outlive.contracts.agents import AgentInput, Choice, Decision
 from outlive.contracts.budgets import Budget, BudgetNews, BudgetRaise, BudgetScope
 from outlive.errors import BudgetError
@@ -59,14 +61,6 @@ class RunMoney:
         """Return the latest version of a budget that the run has heard of; -1 where it has heard of none."""
         return self._heard.get(key, -1)
 
-    async def raise_budget(self, key: str, amounts: str, by: str) -> None:
-        """Raise the caps of a budget in the ledger.
-
-        Raises:
-            ActivityError: If the amounts raise nothing.
-        """
-        await calls.raise_budget(BudgetRaise(key=key, amounts=amounts, by=by))
-
 
 def fault_in(decision: Decision) -> str | None:
     """Return what is wrong with the value that a decision about a budget comes with; None where nothing is."""
@@ -77,4 +71,22 @@ def fault_in(decision: Decision) -> str | None:
             return str(error)
     if decision.choice == Choice.MODEL and (not isinstance(decision.value, str) or ":" not in decision.value):
         return f"{decision.value!r} is no model. Name one such as 'openai:gpt-5-nano'."
+    return None
+
+
+async def raise_budget(about: dict[str, Any], decision: Decision) -> str | None:
+    """Raise a budget in the ledger, as a person has decided; return why that cannot be done.
+
+    Args:
+        about: What they were told: ``budget`` is its key, ``caps`` what it was capped at, where that is known.
+    """
+    amounts = Budget.parse(str(decision.value))
+    wanted = {"usd_nanos": amounts.usd_nanos, "tokens": amounts.tokens, "calls": amounts.calls}
+    caps = about.get("caps", {})
+    if any(cap is not None and caps.get(name) is not None and cap <= caps[name] for name, cap in wanted.items()):
+        return f"{decision.value!r} raises nothing."
+    try:
+        await calls.raise_budget(BudgetRaise(key=str(about["budget"]), amounts=str(decision.value), by=decision.by))
+    except ActivityError as error:
+        return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
     return None
