@@ -15,6 +15,7 @@ COMMANDS = {
     "budget": ("outlive.cli.money", "Show, set and raise budgets: what may be spent."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
+    "check": ("outlive.cli.check", "Replay the runs in flight with this code, before it serves them."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),

@@ -35,6 +35,9 @@ from outlive.workflows.plan import PlanWorkflow
 from outlive.workflows.undo import UndoWorkflow
 from outlive.workflows.wave import WaveWorkflow
 
+WORKFLOWS: tuple[type, ...] = (AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow)
+"""What runs agents and plans."""
+
 
 @asynccontextmanager
 async def serve_agents(
@@ -67,7 +70,7 @@ async def serve_agents(
         undoing = UndoActivities(registry, ledger)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
-            workflows=[AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow],
+            workflows=WORKFLOWS,
             activities=[
                 notes.note_run,
                 EffectBooks(ledger).settle_effect,

@@ -192,7 +192,10 @@ class HandOffs:
 
     async def _ask_unrecorded(self, question: Question, note: Note | None) -> Decision:
         """Wait as the first version did: its histories go on to be replayed."""
-        assert note is not None, "only agents had hand-offs that were not recorded"
+        if note is None:  # only agents had hand-offs that were not recorded
+            raise workflow.NondeterminismError(
+                f"The code asks for a decision about {question.subject!r} where the history of the run has none."
+            )
         waiting = Waiting(question=question, check=None, since=workflow.time(), policy=HandOffPolicy())
         self._open[question.question_id] = waiting
         self._show()
