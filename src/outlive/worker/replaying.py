@@ -56,7 +56,7 @@ async def replay_runs(client: Client, app: App, settings: Settings, *, ended: in
 
 
 def _said(failure: Exception) -> str:
-    """Return why a replay failed: the first message in the debug output of Temporal's core, where that is what it is."""
+    """Return why a replay failed: the first message in the debug output of Temporal's core, where it is that."""
     found = re.search(r'message: ("(?:[^"\\]|\\.)*")', str(failure))
     if found is None:
         return str(failure)
