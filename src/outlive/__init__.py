@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from outlive.contracts.budgets import Budget as Budget
     from outlive.contracts.hand_offs import HandOffNews as HandOffNews
     from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
+    from outlive.contracts.limits import Limit as Limit
     from outlive.contracts.plans import FailedItem as FailedItem
     from outlive.contracts.plans import Worked as Worked
     from outlive.documents.document import Document as Document
@@ -61,6 +62,7 @@ _HOMES = {
     "Happened": "outlive.effects.declaring",
     "HandOffNews": "outlive.contracts.hand_offs",
     "HandOffPolicy": "outlive.contracts.hand_offs",
+    "Limit": "outlive.contracts.limits",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
     "Plan": "outlive.plans.plan",
@@ -99,6 +101,7 @@ __all__ = [
     "HandOffNews",
     "HandOffPolicy",
     "Happened",
+    "Limit",
     "Llm",
     "OutliveError",
     "Plan",

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from outlive.contracts.budgets import Budget, app_key, tenant_key
+from outlive.contracts.limits import Limit
 from outlive.documents.document import Document
 from outlive.errors import AppError
 from outlive.models.llm import Llm
@@ -50,6 +51,7 @@ class App:
         tenants: Mapping[str, Budget] | None = None,
         prices: Mapping[str, Mapping[str, Any]] | None = None,
         effects: Sequence[Callable[..., Any]] = (),
+        limits: Mapping[str, Limit] | None = None,
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -63,6 +65,8 @@ class App:
             prices: Dollars per million tokens of models that Outlive does not know:
                 ``{"openai:house-blend": {"input": "0.25", "output": "2"}}``.
             effects: Functions declared with ``@effect(...)`` that plans may call; see also `effect`.
+            limits: How fast all workers together may call a model, by its name:
+                ``{"openai:gpt-5": Limit(requests_per_minute=600)}``.
 
         Raises:
             AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
@@ -71,7 +75,12 @@ class App:
         budgets = [budget.scope(app_key(name))] if budget else []
         budgets += [of_tenant.scope(tenant_key(tenant)) for tenant, of_tenant in (tenants or {}).items()]
         self.registry = Registry(
-            workflows=tuple(workflows), activities=tuple(activities), app=name, budgets=budgets, prices=prices or {}
+            workflows=tuple(workflows),
+            activities=tuple(activities),
+            app=name,
+            budgets=budgets,
+            prices=prices or {},
+            limits=limits or {},
         )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()

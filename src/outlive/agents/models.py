@@ -23,6 +23,7 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
+from outlive.agents.pacing import in_turn
 from outlive.agents.services import services
 from outlive.agents.spending import Asked, paid, price_of
 from outlive.contracts.events import EventKind
@@ -66,7 +67,7 @@ class ServingModel(WrapperModel):
             parameters=model_request_parameters,
             cheaper=self._cheaper,
         )
-        response = await paid(offered, call, asked, make)
+        response = await in_turn(offered, self.wrapped, messages, lambda: paid(offered, call, asked, make))
         call.facts.update(
             model=response.model_name,
             input_tokens=response.usage.input_tokens,

@@ -32,6 +32,7 @@ COMMANDS = {
     "spend": ("outlive.cli.money", "Tell what was spent: by agent, batch, model, day or tenant."),
     "undo": ("outlive.cli.undo", "Take back what a run has done, the latest first."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
+    "worker": ("outlive.cli.worker", "Run one worker process, until SIGTERM."),
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

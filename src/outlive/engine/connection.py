@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from outlive.engine.codec import OutliveCodec
 from outlive.engine.converter import converter_for, notice_pydantic_ai
 from outlive.engine.home import Home
+from outlive.engine.metrics import chosen_metrics
 from outlive.errors import EngineUnavailable, SettingError
 from outlive.payloads.vault import vault_of
 from outlive.settings import Settings, process_environment
@@ -32,6 +33,7 @@ CONNECT_PATIENCE = timedelta(seconds=15)  # an engine that died is back within 2
 OUTAGE_PATIENCE = timedelta(minutes=10)
 RETRY_PAUSE = 0.25  # seconds
 ANSWER_TIMEOUT = 5.0  # seconds
+WORKER_HEARTBEAT = timedelta(seconds=10)  # `outlive workers` is to know; one call of 1 KB each, for a whole process
 
 _OUTAGE = frozenset(
     # UNKNOWN is what a call in flight gets when its connection breaks ("transport error").
@@ -163,7 +165,10 @@ def core_runtime() -> Runtime:
     logger.addHandler(logging.NullHandler())
     quiet = TelemetryFilter(core_level="WARN", other_level="ERROR").formatted() + ",temporalio_client::retry=off"
     forwarding = LogForwardingConfig(logger=logger)
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet, forwarding=forwarding)))
+    logs = LoggingConfig(filter=quiet, forwarding=forwarding)
+    return Runtime(
+        telemetry=TelemetryConfig(logging=logs, metrics=chosen_metrics()), worker_heartbeat_interval=WORKER_HEARTBEAT
+    )
 
 
 def data_converter(settings: Settings) -> DataConverter:

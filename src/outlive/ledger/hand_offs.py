@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, insert, select, update
+from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from outlive.ledger.schema import hand_offs, used_links
@@ -114,6 +114,12 @@ class HandOffBook:
         """Write down that its run does not wait for it any more, though nobody decided."""
         is_open = hand_offs.c.state == HandOffState.OPEN
         self._change(workflow_id, hand_off_id, is_open, state=HandOffState.VOID, decided_at=time.time())
+
+    def count_open(self) -> int:
+        """Return how many wait for a person."""
+        waiting = select(func.count()).select_from(hand_offs).where(hand_offs.c.state == HandOffState.OPEN)
+        with self._engine.begin() as connection:
+            return connection.execute(waiting).scalar_one()
 
     def find(self, hand_off_id: str) -> list[HandOffRecord]:
         """Return the hand-offs of an id: none or one, as a rule."""

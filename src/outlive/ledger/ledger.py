@@ -21,6 +21,7 @@ from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
 from outlive.ledger.plans import PlanBook
 from outlive.ledger.postgres import open_postgres, shown
+from outlive.ledger.rates import Rates
 from outlive.ledger.retention import Retention
 from outlive.ledger.schema import SCHEMA_VERSION, metadata
 from outlive.ledger.spending import Spending
@@ -164,6 +165,11 @@ class Ledger:
     def spending(self) -> Spending:
         """Reads and writes of what was spent, to be run through `call`."""
         return Spending(self.engine)
+
+    @property
+    def rates(self) -> Rates:
+        """How fast models may be called by all workers together, to be run through `call`."""
+        return Rates(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

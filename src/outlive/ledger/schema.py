@@ -301,3 +301,11 @@ spending = Table(  # totals by day, which outlive the rows that they are made of
     Column("unpriced_calls", BigInteger, nullable=False),  # of calls, those whose price nobody knows
     sqlite_with_rowid=False,
 )
+
+rates = Table(  # how far ahead workers have taken what may be asked of a model; see ledger.rates
+    "rates",
+    metadata,
+    Column("key", String(300), primary_key=True),
+    Column("free_at", Float, nullable=False),  # seconds since the epoch, by the database's clock
+    sqlite_with_rowid=False,
+)

@@ -20,6 +20,7 @@ from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
+from outlive.models.pacing import Pacer
 from outlive.models.prices import Prices
 from outlive.money.purse import Purse
 from outlive.registry import Registry
@@ -48,6 +49,7 @@ async def serve_agents(
     holdings: Holdings,
     purse: Purse,
     prices: Prices,
+    pacer: Pacer,
 ) -> AsyncIterator[WorkerParts]:
     """Prepare to serve an app's agents and plans, for as long as the block runs."""
     agents = list(registry.agents.values())
@@ -63,7 +65,9 @@ async def serve_agents(
             holdings=holdings,
             leases=await stack.enter_async_context(Leases(ledger)),
         )
-        offered = await stack.enter_async_context(offer(settings, ledger, around.streams, purse=purse, prices=prices))
+        offered = await stack.enter_async_context(
+            offer(settings, ledger, around.streams, purse=purse, prices=prices, pacer=pacer)
+        )
         _build_models(agents, offered)
         notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
         books = HandOffBooks(registry, ledger, around.streams)

@@ -40,6 +40,7 @@ from outlive.ledger.effects import EffectClaim, EffectRecord, Standing
 from outlive.ledger.keys import effect_key
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.spending import Spent
+from outlive.meters import Measure, count
 from outlive.names import BUDGETS_HEADER, EFFECT_KEY_HEADER, EFFECT_PREFIX, ORIGINAL_RUN_HEADER, UNDO_EFFECT
 from outlive.streams.writing import StreamWriter
 from outlive.worker.beating import Alive
@@ -185,6 +186,7 @@ class _Inbound(ActivityInboundInterceptor):
                 may_have_happened=unknown,
             )
             failures = record.unfit if is_unfit else record.failures - record.unfit
+            _count(subject, "failed")
             if unknown and subject.policy is Policy.ONCE:
                 verdict = outcome_unknown(call.key, f"{kind_of(error)}: {said}")
             else:
@@ -195,6 +197,7 @@ class _Inbound(ActivityInboundInterceptor):
         finally:
             current_call.reset(token)
         result = await self._recorded(input, call.key, result, call.facts, call.spent)
+        _count(subject, "done")
         _tell(call, subject, "ended", {**call.facts, **shown_result(subject, result)})
         return result
 
@@ -271,6 +274,11 @@ def _tell(call: CurrentCall, subject: Subject, what: str, data: dict[str, Any]) 
         call.tell(EventKind(f"model_call_{what}"), data)
     elif subject.acts:
         call.tell(EventKind(f"tool_{what}"), {"tool": subject.name, **data})
+
+
+def _count(subject: Subject, outcome: str) -> None:
+    if subject.acts:
+        count(Measure.EFFECTS, kind=subject.kind, outcome=outcome)
 
 
 async def _settled(record: EffectRecord) -> Any:

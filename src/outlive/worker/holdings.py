@@ -114,6 +114,10 @@ class Holdings:
         finally:
             asyncio.get_running_loop().call_later(ACKNOWLEDGED_SECONDS, self._forget, held.token)
 
+    def held(self) -> list[Held]:
+        """Return what is in this process's hands now."""
+        return list(self._held.values())
+
     def is_gone(self, owner: str) -> bool:
         """Whether a worker certainly cannot go on; False where that cannot be told from here."""
         if not owner.startswith(f"{self._place}."):

@@ -14,6 +14,7 @@ PASSED_THROUGH = (
     "outlive.engine",
     "outlive.errors",
     "outlive.ledger",
+    "outlive.meters",
     "outlive.models",
     "outlive.money",
     "outlive.names",

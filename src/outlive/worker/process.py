@@ -27,8 +27,10 @@ from outlive.models.given_prices import read_prices
 from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
+from outlive.worker.limits import paced
 from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
+from outlive.worker.vitals import Vitals, counting_what_waits
 from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
 
@@ -43,20 +45,28 @@ THREADS = 16
 LATE_SECONDS = 60.0  # after its time a model call can no longer be in flight
 
 
-async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Event) -> None:
+async def serve(
+    client: Client, app: App, settings: Settings, stop: asyncio.Event, *, vitals: Vitals | None = None
+) -> None:
     """Serve an app's workflows and activities, and Outlive's own, until ``stop`` is set.
 
     Stopping is graceful: windows take no further document, those in flight get `Settings.drain_timeout`, and what is
     left is handed back to the engine at once.
+
+    Args:
+        vitals: Told of what there is to know of this process, as it comes up.
     """
+    vitals = vitals or Vitals()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
     home = Home(settings.home)
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
         ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db))
+        vitals.client, vitals.holdings, vitals.ledger = client, holdings, ledger
+        pacer = await stack.enter_async_context(paced(app.registry, ledger, settings))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
-        models = await stack.enter_async_context(Models(settings, prices=given))
+        models = await stack.enter_async_context(Models(settings, prices=given, pacer=pacer))
         longest_call = settings.model_timeout + LATE_SECONDS
         purse = Purse(ledger, app=app.name, longest_call=longest_call)
         for scope in app.registry.budgets:
@@ -75,6 +85,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
                     holdings=holdings,
                     purse=purse,
                     prices=Prices(given),
+                    pacer=pacer,
                 )
             )
         else:
@@ -101,8 +112,10 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
             deployment_config=WorkerDeploymentConfig(version=_BUILD, use_worker_versioning=False),
         )
         await stack.enter_async_context(worker)
+        vitals.worker = worker
         await _note_namespace(client, ledger)
         await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
+        await stack.enter_async_context(counting_what_waits(ledger))
         stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()
