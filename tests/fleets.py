@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from command_line import ended as command_ended
 from engines import until
 from outlive.engine.ports import free_port
 
@@ -51,7 +52,7 @@ class StandaloneWorker:
 
 @contextlib.asynccontextmanager
 async def standalone_worker(
-    app: str, environment: Mapping[str, str], folder: Path, *arguments: str
+    app: str, environment: Mapping[str, str], folder: Path, *arguments: str, cwd: Path | None = None
 ) -> AsyncIterator[StandaloneWorker]:
     """Start one, wait until it is ready, and leave nothing running."""
     health_port, metrics_port = free_port(), free_port()
@@ -61,6 +62,7 @@ async def standalone_worker(
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "outlive.cli.main", "worker", app, *ports, *arguments),
             env={**os.environ, **environment, "PYTHONPATH": str(TESTS)},
+            cwd=cwd,
             stdout=output,
             stderr=output,
         )
@@ -74,3 +76,15 @@ async def standalone_worker(
         await process.wait()
         if "PYTEST_CURRENT_TEST" in os.environ:
             sys.stdout.write(f"{log.name}:\n{log.read_text()[-3000:]}\n")
+
+
+async def run_outlive(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run a command to its end; its status, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "outlive.cli.main", *arguments),
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await command_ended(process)

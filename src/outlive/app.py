@@ -52,6 +52,7 @@ class App:
         prices: Mapping[str, Mapping[str, Any]] | None = None,
         effects: Sequence[Callable[..., Any]] = (),
         limits: Mapping[str, Limit] | None = None,
+        versioning: str = "pinned",
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -67,10 +68,14 @@ class App:
             effects: Functions declared with ``@effect(...)`` that plans may call; see also `effect`.
             limits: How fast all workers together may call a model, by its name:
                 ``{"openai:gpt-5": Limit(requests_per_minute=600)}``.
+            versioning: Where workers have versions, what runs in flight do when another one becomes current:
+                ``pinned`` stays on the version that a run began with, ``auto_upgrade`` moves.
 
         Raises:
             AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
         """
+        if versioning not in {"pinned", "auto_upgrade"}:
+            raise AppError(f"versioning is {versioning!r}. It takes 'pinned' or 'auto_upgrade'.")
         self.name = name
         budgets = [budget.scope(app_key(name))] if budget else []
         budgets += [of_tenant.scope(tenant_key(tenant)) for tenant, of_tenant in (tenants or {}).items()]
@@ -81,6 +86,7 @@ class App:
             budgets=budgets,
             prices=prices or {},
             limits=limits or {},
+            versioning=versioning,
         )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()

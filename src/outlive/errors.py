@@ -26,7 +26,8 @@
     ├── EngineError
     │   ├── EngineUnavailable     no Temporal cluster answered
     │   ├── EngineOwned           another process owns this project's `.outlive/`
-    │   └── EngineFailed          the engine did not start, or its file cannot be used
+    │   ├── EngineFailed          the engine did not start, or its file cannot be used
+    │   └── DeploymentError       a version of an app's code that is unknown, or cannot become current
     ├── LedgerError               the ledger cannot be read or written
     ├── HousekeepingAborted       it could not be told what is still needed; nothing was removed
     ├── HousekeepingBusy          another round of housekeeping is under way
@@ -193,6 +194,10 @@ class EngineOwned(EngineError):
 
 class EngineFailed(EngineError):
     """The engine's process did not start, or its file cannot be used."""
+
+
+class DeploymentError(EngineError):
+    """A version of an app's code that the cluster does not know, or does not let become current."""
 
 
 class LedgerError(OutliveError):

@@ -124,6 +124,7 @@ class Registry:
     budgets: Sequence[BudgetScope] = ()
     prices: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    versioning: str = "pinned"
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.

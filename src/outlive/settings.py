@@ -79,6 +79,25 @@ class Settings:
     ] = "127.0.0.1"
     health_port: Annotated[int, "Port of /healthz and /readyz of `outlive worker`; 0 for none."] = 0
     metrics_port: Annotated[int, "Port of the Prometheus metrics of `outlive worker`; 0 for none."] = 0
+    trace_content: Annotated[
+        bool, "Whether OpenTelemetry's spans of model calls hold prompts and answers, where traces are on."
+    ] = False
+    versioning: Annotated[
+        bool, "Whether `outlive worker` serves a version of the app's code: runs stay on the one that they began with."
+    ] = False
+    build: Annotated[
+        str, "Build id of that version, such as a commit; empty takes a digest of the app's files in this folder."
+    ] = ""
+    promote: Annotated[bool, "Whether a worker's version becomes current as soon as it polls."] = False
+    exit_when_drained: Annotated[bool, "Whether a worker ends once no run needs its version any more."] = False
+    activity_slots: Annotated[int, "Most activities that a worker works on at a time."] = 100
+    target_memory: Annotated[
+        float, "Share of the machine's (or container's) memory up to which a worker takes work; 0 does not look."
+    ] = 0.0
+    target_cpu: Annotated[float, "Share of the processor up to which a worker takes work; 0 does not look."] = 0.0
+    poller_autoscaling: Annotated[
+        bool, "Whether a worker has more or fewer polls open as the cluster advises, instead of always five."
+    ] = False
     model_timeout: Annotated[float, "Seconds for one model call."] = 600.0
     model_attempts: Annotated[
         int, "How often one model call is tried when the provider is overloaded or not reachable."
@@ -142,6 +161,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "drain_timeout": (0, 86_400),
     "health_port": (0, 65_535),
     "metrics_port": (0, 65_535),
+    "activity_slots": (1, 10_000),
+    "target_memory": (0, 1),
+    "target_cpu": (0, 1),
     "model_timeout": (0.1, 86_400),
     "model_attempts": (1, math.inf),
     "answer_attempts": (1, math.inf),

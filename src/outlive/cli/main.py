@@ -33,6 +33,7 @@ COMMANDS = {
     "undo": ("outlive.cli.undo", "Take back what a run has done, the latest first."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
     "worker": ("outlive.cli.worker", "Run one worker process, until SIGTERM."),
+    "workers": ("outlive.cli.workers", "List the workers and the versions that they serve; promote, roll back."),
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

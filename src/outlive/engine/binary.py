@@ -27,6 +27,9 @@ _TUNING = (
     "history.visibilityProcessorMaxPollRPS=2000",
     # A run whose workflow task fails carries TemporalReportedProblems after 1 s instead of 54 s.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
+    # A version of the code counts as drained some seconds after its last run, not six minutes.
+    'matching.wv.VersionDrainageStatusVisibilityGracePeriod="10s"',
+    'matching.wv.VersionDrainageStatusRefreshInterval="10s"',
 )
 
 

@@ -1,8 +1,10 @@
 """The connection to Temporal: a configured cluster, or the engine that this project's owner runs."""
 
 import asyncio
+import atexit
 import functools
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,8 +34,9 @@ CORE_LOGGER = "outlive.temporal_core"
 CONNECT_PATIENCE = timedelta(seconds=15)  # an engine that died is back within 2 s, its owner says so by living
 OUTAGE_PATIENCE = timedelta(minutes=10)
 RETRY_PAUSE = 0.25  # seconds
+LETTING_GO_SECONDS = 0.05
 ANSWER_TIMEOUT = 5.0  # seconds
-WORKER_HEARTBEAT = timedelta(seconds=10)  # `outlive workers` is to know; one call of 1 KB each, for a whole process
+WORKER_HEARTBEAT = timedelta(seconds=5)  # `outlive workers` is to know; one call of 1 KB each, for a whole process
 
 _OUTAGE = frozenset(
     # UNKNOWN is what a call in flight gets when its connection breaks ("transport error").
@@ -160,12 +163,16 @@ def core_runtime() -> Runtime:
     Left alone, the core prints its warnings to standard output, into the results of a command. Here they go to the
     Python logger ``outlive.temporal_core``, for whoever configures it. Retried calls are left out: 150 lines in
     twenty outages, about something that the supervisor reports once.
+
+    Its threads let go of a call's objects a moment after they have handed over the result; if Python is gone by then,
+    the process aborts: one of five did that ended right after a call. So Python waits a moment at its end.
     """
     logger = logging.getLogger(CORE_LOGGER)
     logger.addHandler(logging.NullHandler())
     quiet = TelemetryFilter(core_level="WARN", other_level="ERROR").formatted() + ",temporalio_client::retry=off"
     forwarding = LogForwardingConfig(logger=logger)
     logs = LoggingConfig(filter=quiet, forwarding=forwarding)
+    atexit.register(threading.Event().wait, LETTING_GO_SECONDS)
     return Runtime(
         telemetry=TelemetryConfig(logging=logs, metrics=chosen_metrics()), worker_heartbeat_interval=WORKER_HEARTBEAT
     )

@@ -6,13 +6,11 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker
 
 from outlive.activities.batch_runtime import BatchRuntimes
 from outlive.activities.batches import BatchBooks
@@ -30,6 +28,9 @@ from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.limits import paced
 from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
+from outlive.worker.slots import slots
+from outlive.worker.tracing import traced
+from outlive.worker.versions import deployment_config, keeping_version
 from outlive.worker.vitals import Vitals, counting_what_waits
 from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
@@ -38,15 +39,18 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_THROTTLE = timedelta(seconds=1)  # a pause or cancellation is heard of with the next heartbeat sent
 STICKY_TIMEOUT = timedelta(seconds=2)  # a dead worker's cached workflows go on elsewhere after this
-ACTIVITY_SLOTS = 100
-_BUILD = WorkerDeploymentVersion(deployment_name="outlive", build_id=version("outlive"))
-"""Left to itself, the SDK hashes the code of every loaded module for a name: 3 s of CPU at each start."""
 THREADS = 16
 LATE_SECONDS = 60.0  # after its time a model call can no longer be in flight
 
 
 async def serve(
-    client: Client, app: App, settings: Settings, stop: asyncio.Event, *, vitals: Vitals | None = None
+    client: Client,
+    app: App,
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    vitals: Vitals | None = None,
+    build: str = "",
 ) -> None:
     """Serve an app's workflows and activities, and Outlive's own, until ``stop`` is set.
 
@@ -55,6 +59,7 @@ async def serve(
 
     Args:
         vitals: Told of what there is to know of this process, as it comes up.
+        build: Build id of the version that is served; empty for none.
     """
     vitals = vitals or Vitals()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
@@ -73,6 +78,7 @@ async def serve(
             await ledger.call(ledger.budgets.declare, scope)
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
         books = BatchBooks(ledger)
+        tracing = stack.enter_context(traced(settings))
         if app.registry.agents or app.registry.plans:  # Pydantic AI is imported for them alone: that takes seconds
             from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
@@ -102,17 +108,18 @@ async def serve(
                 *app.registry.activities,
             ],
             interceptors=[HoldingInterceptor(holdings), *agents.interceptors],
-            plugins=agents.plugins,
+            plugins=[*agents.plugins, *tracing],
             workflow_runner=agents.workflow_runner,
-            activity_executor=ThreadPoolExecutor(ACTIVITY_SLOTS, thread_name_prefix="activity"),
-            max_concurrent_activities=ACTIVITY_SLOTS,
+            activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="activity"),
+            **slots(settings),
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
             max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
-            deployment_config=WorkerDeploymentConfig(version=_BUILD, use_worker_versioning=False),
+            deployment_config=deployment_config(app.registry, build),
         )
         await stack.enter_async_context(worker)
         vitals.worker = worker
+        await stack.enter_async_context(keeping_version(client, app.name, build, settings, stop))
         await _note_namespace(client, ledger)
         await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
         await stack.enter_async_context(counting_what_waits(ledger))

@@ -30,7 +30,7 @@ ENDED_AT_ONCE = 130  # exit status of a worker that was asked twice
 OVERDUE = 75  # exit status of one whose own code kept it from draining
 
 
-def run_worker(app: App, settings: Settings, *, health_port: int = 0, metrics_port: int = 0) -> None:
+def run_worker(app: App, settings: Settings, *, health_port: int = 0, metrics_port: int = 0, build: str = "") -> None:
     """Serve until SIGTERM, SIGINT or the death of the supervisor; end the process.
 
     It never returns: a thread in which a tool blocks cannot be ended, and is not to keep the process.
@@ -38,16 +38,17 @@ def run_worker(app: App, settings: Settings, *, health_port: int = 0, metrics_po
     Args:
         health_port: Where ``/healthz`` and ``/readyz`` are answered; 0 for nowhere.
         metrics_port: Where ``/metrics`` is; 0 for nowhere.
+        build: Build id of the version that is served; empty for none.
 
     Raises:
         OutliveError: If it cannot begin to serve.
     """
     if metrics_port:
         expose_metrics(f"{settings.bind}:{metrics_port}")
-    asyncio.run(_run(app, settings, health_port=health_port, counts=bool(metrics_port)))
+    asyncio.run(_run(app, settings, health_port=health_port, counts=bool(metrics_port), build=build))
 
 
-async def _run(app: App, settings: Settings, *, health_port: int, counts: bool) -> None:
+async def _run(app: App, settings: Settings, *, health_port: int, counts: bool, build: str) -> None:
     vitals, stop = Vitals(), asyncio.Event()
     _stop_on_signals(vitals, stop, settings.drain_timeout)
     orphaned = asyncio.create_task(parent_gone(drain_timeout=settings.drain_timeout))
@@ -56,7 +57,7 @@ async def _run(app: App, settings: Settings, *, health_port: int, counts: bool) 
         if counts:
             stack.enter_context(collected(_collector()))
         await stack.enter_async_context(answering_probes(vitals, host=settings.bind, port=health_port))
-        await serve(await connect(settings), app, settings, stop, vitals=vitals)
+        await serve(await connect(settings), app, settings, stop, vitals=vitals, build=build)
     _end(0)
 
 
