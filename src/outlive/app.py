@@ -53,6 +53,7 @@ class App:
         effects: Sequence[Callable[..., Any]] = (),
         limits: Mapping[str, Limit] | None = None,
         versioning: str = "pinned",
+        priorities: Mapping[str, int] | None = None,
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -70,12 +71,15 @@ class App:
                 ``{"openai:gpt-5": Limit(requests_per_minute=600)}``.
             versioning: Where workers have versions, what runs in flight do when another one becomes current:
                 ``pinned`` stays on the version that a run began with, ``auto_upgrade`` moves.
+            priorities: By tenant, whose work workers take first: 1 (first) to 5 (last); 3 for all others.
 
         Raises:
             AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
         """
         if versioning not in {"pinned", "auto_upgrade"}:
             raise AppError(f"versioning is {versioning!r}. It takes 'pinned' or 'auto_upgrade'.")
+        if wrong := {tenant: at for tenant, at in (priorities or {}).items() if at not in range(1, 6)}:
+            raise AppError(f"priorities has {wrong}. A priority is a whole number from 1 (first) to 5 (last).")
         self.name = name
         budgets = [budget.scope(app_key(name))] if budget else []
         budgets += [of_tenant.scope(tenant_key(tenant)) for tenant, of_tenant in (tenants or {}).items()]
@@ -87,6 +91,7 @@ class App:
             prices=prices or {},
             limits=limits or {},
             versioning=versioning,
+            priorities=priorities or {},
         )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()

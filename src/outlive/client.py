@@ -22,6 +22,7 @@ from outlive.desk.desk import Desk
 from outlive.documents.entries import Entry, address_key
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
+from outlive.engine.priority import priority_of, tenant_of
 from outlive.engine.run_health import RunHealth, find_run, list_runs
 from outlive.errors import BatchError, EngineUnavailable, RunError
 from outlive.handles import BatchHandle
@@ -359,6 +360,7 @@ class Client:
                 task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=summary,
                 memo={REQUEST_MEMO: digest},
+                priority=priority_of(tenant_of(request.budgets), self.registry.priorities),
             )
         except WorkflowAlreadyStartedError as error:
             description = await temporal.get_workflow_handle(workflow_id).describe()

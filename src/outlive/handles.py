@@ -13,10 +13,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from outlive.contracts.budgets import Budget
 from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.engine.health import BatchHealth, batch_health, until_closed
+from outlive.engine.priority import priority_of
 from outlive.errors import BatchError, EngineUnavailable, UsageError
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, Progress
 from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
+from outlive.registry import Registry
 from outlive.settings import Settings
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
@@ -51,6 +53,11 @@ class Connection(Protocol):
 
     settings: Settings
     ledger: Ledger
+
+    @property
+    def registry(self) -> Registry:
+        """What the app declares."""
+        ...
 
     async def temporal(self) -> temporalio.client.Client:
         """Return the connection to Temporal."""
@@ -104,6 +111,7 @@ class BatchHandle:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 task_timeout=WORKFLOW_TASK_TIMEOUT,
                 static_summary=f"{record.unique_count:,} documents with {record.spec.model}",
+                priority=priority_of(record.spec.tenant, self._client.registry.priorities),
             )
         except RPCError as error:
             raise EngineUnavailable(

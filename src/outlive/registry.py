@@ -125,6 +125,7 @@ class Registry:
     prices: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
     versioning: str = "pinned"
+    priorities: Mapping[str, int] = field(default_factory=dict)
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.

@@ -29,6 +29,9 @@ class Settings:
     synchronous: Annotated[
         str, "How the embedded engine syncs its file: full, or normal (faster; a power cut may lose the last second)."
     ] = "full"
+    fairness: Annotated[
+        bool, "Whether tenants whose work waits in the embedded engine take turns; a cluster has a setting of its own."
+    ] = False
     retention_days: Annotated[
         int,
         "How many days finished runs are kept: by the embedded engine, and at least as long in ledger and event log.",

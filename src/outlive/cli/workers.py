@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -46,13 +47,16 @@ def workers(context: click.Context, of_all_queues: bool, as_json: bool) -> None:
 @workers.command("promote")
 @click.argument("build")
 @click.option("--app", metavar="NAME", help="Name of the app; left out, that of the only one with versions.")
+@click.option("--check", "checked", metavar="MODULE:APP", help="First replay the runs in flight with this code.")
 @click.option("--force", is_flag=True, help="Also where no worker polls with it, or it serves fewer task queues.")
-def promote_version(build: str, app: str | None, force: bool) -> None:
+def promote_version(build: str, app: str | None, checked: str | None, force: bool) -> None:
     """Let new runs begin on the version BUILD."""
     from outlive.engine.fleet import promote
 
     async def change(client: "Client", settings: "Settings") -> tuple[str, str | None]:
         name = app or await _only_app(client, settings)
+        if checked is not None:
+            await _check(client, settings, checked)
         return name, await promote(client, name, build, force=force)
 
     name, before = _with_client(change)
@@ -104,6 +108,26 @@ async def _look(
     seen = [one async for one in list_workers(client) if of_all_queues or one.task_queue == settings.task_queue]
     found = [await read_deployment(client, name) for name in sorted({one.app for one in seen if one.app})]
     return sorted(seen, key=lambda one: (one.task_queue, one.host, one.pid)), [one for one in found if one is not None]
+
+
+async def _check(client: "Client", settings: "Settings", reference: str) -> None:
+    """Refuse code that cannot go on with the runs in flight.
+
+    Raises:
+        DeploymentError: If there is one that would be stuck.
+    """
+    from outlive.app import load_app
+    from outlive.errors import DeploymentError
+    from outlive.worker.replaying import replay_runs
+
+    logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # tracebacks of what is told here
+    replayed = [one async for one in replay_runs(client, load_app(reference), settings)]
+    stuck = sum(one.fault is not None for one in replayed)
+    if stuck:
+        raise DeploymentError(
+            f"{stuck} of {len(replayed)} runs in flight would be stuck with this code; nothing was changed. "
+            f"`outlive check {reference}` names them."
+        )
 
 
 async def _only_app(client: "Client", settings: "Settings") -> str:

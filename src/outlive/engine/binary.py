@@ -32,6 +32,12 @@ _TUNING = (
     'matching.wv.VersionDrainageStatusRefreshInterval="10s"',
 )
 
+_FAIRNESS = (
+    "matching.enableFairness=true",
+    # What waits for one queue waits in one place, so that turns are exact; the four that were read before still are.
+    "matching.numTaskqueueWritePartitions=1",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Binary:
@@ -104,15 +110,18 @@ def _locate() -> Path | None:
     return Path(on_path).absolute() if on_path else None
 
 
-def start_command(binary: Binary, *, db: Path, ports: Ports, synchronous: str, closed_host: str) -> list[str]:
+def start_command(
+    binary: Binary, *, db: Path, ports: Ports, synchronous: str, closed_host: str, fair: bool = False
+) -> list[str]:
     """Return the command line that starts an engine on a file.
 
     Args:
         synchronous: ``full`` or ``normal``: how SQLite syncs.
         closed_host: The host name that the HTTP API answers to, known to nobody. Left open, any web page that the
             user visits can start workflows through it.
+        fair: Whether tenants whose work waits take turns.
     """
-    dynamic = [*_TUNING, f'frontend.httpAllowedHosts=["{closed_host}.invalid"]']
+    dynamic = [*_TUNING, *(_FAIRNESS if fair else ()), f'frontend.httpAllowedHosts=["{closed_host}.invalid"]']
     return [
         str(binary.path),
         "server",

@@ -175,6 +175,7 @@ class EngineServer:
             ports=ports,
             synchronous=self._settings.synchronous,
             closed_host=self._closed_host,
+            fair=self._settings.fairness,
         )
         try:
             self._log.rotate_if_large()
