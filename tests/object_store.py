@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import obstore
@@ -112,6 +114,18 @@ class ObjectServer:
         """Make a bucket: SeaweedFS makes one for whoever may write into it."""
         obstore.put(self.bucket(name), "made", b"")
         obstore.delete(self.bucket(name), "made")
+
+    def unfinished_uploads(self, bucket: str) -> int:
+        """How many uploads in parts are neither completed nor given up; the server keeps a folder of them."""
+        folder = f"http://127.0.0.1:{self._ports['filer.port']}/buckets/{bucket}/.uploads/"
+        request = urllib.request.Request(folder, headers={"Accept": "application/json"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return len(json.load(answer)["Entries"] or [])
+        except urllib.error.HTTPError as error:
+            if error.code == 404:  # none was ever begun
+                return 0
+            raise
 
     def remove(self) -> None:
         """Stop it, and remove what it held."""

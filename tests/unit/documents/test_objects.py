@@ -1,6 +1,7 @@
 """Documents in buckets: which objects a prefix or glob takes, and how they are read."""
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,13 +11,17 @@ import obstore
 import pytest
 
 from object_store import ObjectServer
+from outlive.cli.results import check_destination
 from outlive.contracts.batches import ReadingOptions
 from outlive.contracts.outcomes import Cause
 from outlive.documents.entries import address_key
 from outlive.documents.objects import ObjectListing
+from outlive.documents.objects_written import PART_BYTES
 from outlive.documents.reader import Reader
+from outlive.documents.rows import ResultRow
+from outlive.documents.sinks import open_sink
 from outlive.documents.sources import open_source
-from outlive.errors import DocumentError, SourceError
+from outlive.errors import DocumentError, SinkError, SourceError
 
 KEYS = [
     "in/1.txt",
@@ -170,3 +175,72 @@ def test_a_million_keys_are_listed_a_page_at_a_time(endless):
 
     assert read[-1].uri == "s3://b/in/0002-499.txt"
     assert endless.pages_asked <= 4  # the pages that were read, and at most one that is fetched ahead
+
+
+def rows(*numbers: int) -> list[ResultRow]:
+    return [
+        ResultRow(position=number, uri=f"u{number}", status="done", result={"n": number, "text": "words " * 20})
+        for number in numbers
+    ]
+
+
+def names_in(server: ObjectServer, bucket: str) -> list[str]:
+    return [found["path"] for page in obstore.list(server.bucket(bucket)) for found in page]
+
+
+def body_of(server: ObjectServer, bucket: str, key: str) -> bytes:
+    return bytes(obstore.get(server.bucket(bucket), key).bytes())
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_an_object_holds_what_a_file_would_hold(bucket, shared_objects, tmp_path, kind):
+    for destination in (tmp_path / f"out.{kind}", f"s3://{bucket}/some/out.{kind}"):
+        with open_sink(destination) as sink:
+            for first in range(0, 3000, 500):
+                sink.write(rows(*range(first, first + 500)))
+
+    assert body_of(shared_objects, bucket, f"some/out.{kind}") == (tmp_path / f"out.{kind}").read_bytes()
+
+
+def test_an_object_of_several_parts_is_whole(bucket, shared_objects):
+    with open_sink(f"s3://{bucket}/out.jsonl") as sink:
+        for first in range(0, 60_000, 1000):
+            sink.write(rows(*range(first, first + 1000)))
+        written = sink.rows_written
+
+    lines = body_of(shared_objects, bucket, "out.jsonl").splitlines()
+    assert sum(map(len, lines)) > 2 * PART_BYTES
+    assert [json.loads(line)["position"] for line in lines] == list(range(written))
+
+
+def write_and_fail(destination: str) -> None:
+    with open_sink(destination) as sink:
+        for first in range(0, 60_000, 1000):
+            sink.write(rows(*range(first, first + 1000)))
+        raise ZeroDivisionError
+
+
+def test_a_writer_that_fails_leaves_the_object_that_was_there_and_no_parts(bucket, shared_objects):
+    obstore.put(shared_objects.bucket(bucket), "out.jsonl", b"yesterday's")
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(f"s3://{bucket}/out.jsonl")
+
+    assert body_of(shared_objects, bucket, "out.jsonl") == b"yesterday's"
+    assert shared_objects.unfinished_uploads(bucket) == 0
+
+
+def test_whether_an_object_may_be_written_is_known_before_anything_is_paid_for(bucket, shared_objects, monkeypatch):
+    check_destination(f"s3://{bucket}/out.jsonl")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-wrong-one")
+    with pytest.raises(SinkError) as caught:
+        check_destination(f"s3://{bucket}/out.jsonl")
+
+    assert "may not be written with these credentials: 403" in str(caught.value)
+    assert names_in(shared_objects, bucket) == []
+    assert shared_objects.unfinished_uploads(bucket) == 0
+
+
+@pytest.mark.parametrize("key", ["", "/", "/folder/"])
+def test_a_bucket_or_prefix_is_no_place_for_results(bucket, key):
+    with pytest.raises(SinkError, match="names no object"):
+        open_sink(f"s3://{bucket}{key}", format="csv")
