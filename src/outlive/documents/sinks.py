@@ -5,14 +5,14 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from outlive.documents.kinds import ending
-from outlive.documents.places import is_object_url
+from outlive.documents.places import database_parts, is_object_url
 from outlive.documents.rows import ResultRow, Table, as_object, learn_table
 from outlive.documents.targets import ByteTarget, FileTarget, Target
 from outlive.errors import SinkError
@@ -83,20 +83,25 @@ def open_sink(
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
     columns: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
     stdout: BinaryIO | None = None,
 ) -> Sink:
     """Return a sink that is known to be writable.
 
     Args:
-        destination: A file, an object (``s3://``, ``gs://``, ``az://``), or ``-`` for standard output.
+        destination: A file, an object (``s3://``, ``gs://``, ``az://``), a table (``sql:VARIABLE/TABLE``, where that
+            environment variable holds the URL of the database), or ``-`` for standard output.
         format: ``jsonl``, ``csv`` or ``parquet``; None goes by the file's ending, and takes JSON lines for ``-``.
         columns: Fields of the results that get a column of their own; None takes those of the first thousand rows.
+        kinds: For a table: the kinds of the results' fields, as `rows.kinds_of_schema` gives them.
         stdout: What ``-`` writes to; None takes the process's own.
 
     Raises:
         SinkError: An unknown format, a missing folder or package, or a place that cannot be written to.
     """
     text = str(destination)
+    if database_parts(text) is not None:
+        return _open_table(text, format, columns, kinds)
     chosen = format or ("jsonl" if text == STDOUT else _format_of(text))
     if chosen not in FORMATS:
         raise SinkError(f"The format {chosen!r} is not known. It is one of {', '.join(FORMATS)}.")
@@ -104,6 +109,14 @@ def open_sink(
         return _open_parquet(text, columns)
     target = _target(text, stdout)
     return JsonLinesSink(target) if chosen == "jsonl" else CsvSink(target, columns)
+
+
+def _open_table(text: str, chosen: str | None, columns: Sequence[str] | None, kinds: Mapping[str, str] | None) -> Sink:
+    from outlive.documents.sql_tables import SqlSink, SqlTarget
+
+    if chosen is not None:
+        raise SinkError(f"{text!r} is a table of a database, which has no format. Leave `--format` out.")
+    return SqlSink(SqlTarget(text), columns, kinds)
 
 
 def _format_of(text: str) -> str:
@@ -146,8 +159,16 @@ class JsonLinesSink(Sink):
 class TableSink(Sink):
     """Holds the first rows back until they have shown which columns there are."""
 
-    def __init__(self, target: Target, columns: Sequence[str] | None, *, at_once: int) -> None:
+    def __init__(
+        self,
+        target: Target,
+        columns: Sequence[str] | None,
+        *,
+        at_once: int,
+        kinds: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(target)
+        self._kinds = kinds
         self._columns = None if columns is None else list(columns)
         self._at_once = at_once
         self._held: list[ResultRow] = []
@@ -163,7 +184,7 @@ class TableSink(Sink):
 
     def _release(self) -> None:
         if self._table is None:
-            self._table = learn_table(self._held[:_LEARNED_FROM], self._columns)
+            self._table = learn_table(self._held[:_LEARNED_FROM], self._columns, self._kinds)
             self._begin(self._table)
         self._put(self._table, self._held)
         self._held = []

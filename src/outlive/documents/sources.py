@@ -21,7 +21,7 @@ from outlive.documents.lists import (
     json_row,
     line_entries,
 )
-from outlive.documents.places import is_object_url
+from outlive.documents.places import database_parts, is_object_url
 from outlive.errors import SourceError
 
 STDIN: Final = "-"
@@ -63,21 +63,32 @@ def open_source(
     *,
     column: str | None = None,
     text_column: str | None = None,
+    query: str | None = None,
+    key: str | None = None,
     stdin: TextIO | None = None,
 ) -> Source:
     """Return a source whose first entries have been seen to be there.
 
     Args:
         source: A folder, a glob, a list (lines, CSV, JSON lines), one document, one URL, a prefix or glob of an object
-            store (``s3://``, ``gs://``, ``az://``), or ``-`` for ``stdin``.
+            store (``s3://``, ``gs://``, ``az://``), ``sql:VARIABLE`` for the rows of a query on the database whose URL
+            that environment variable holds, or ``-`` for ``stdin``.
         column: Column or field with the URLs or paths; ``a.b`` reaches into JSON objects.
         text_column: Column or field with the text itself; with ``column`` too, that one only names the document.
+        query: The SELECT, for ``sql:VARIABLE``; its rows are read when the batch is started.
+        key: The column that tells its rows apart; None takes ``id``.
         stdin: What ``-`` reads: lines, or JSON lines where a column is named or the first line is a JSON object.
 
     Raises:
         SourceError: The source is missing, empty, not readable, or has no such column. Nothing was started.
     """
     text = str(source)
+    if (database := database_parts(text)) is not None and database[1] is None:
+        from outlive.documents.sql import from_rows
+
+        return _checked(from_rows(database[0], query, Columns(address=column, text=text_column), key), text)
+    if query is not None or key is not None:
+        raise SourceError(f"{text!r} is no database. `--query` and `--key` are for sql:VARIABLE.")
     if text == STDIN:
         return _checked(_from_stdin(stdin, column, text_column), text)
     path = Path(text).expanduser()
