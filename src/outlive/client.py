@@ -41,6 +41,7 @@ from outlive.requesting import as_json, made_up_id, outputs_of, request_digest
 from outlive.runs import Conversation, RunHandle
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
+from outlive.streams.schema import streams_of
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Client:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
         self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db)
-        self.streams = StreamLog(Home(self.settings.home).streams_db)
+        self.streams = StreamLog(streams_of(self.settings))
         self._temporal: temporalio.client.Client | None = None
 
     async def __aenter__(self) -> Self:

@@ -38,7 +38,12 @@ async def batch_request(
     declared = client.function(function)
     budget = None if answering.budget is None else Budget.parse(answering.budget)
     opened = open_source(
-        source, column=reading.column, text_column=reading.text_column, stdin=sys.stdin if source == "-" else None
+        source,
+        column=reading.column,
+        text_column=reading.text_column,
+        query=reading.query,
+        key=reading.key,
+        stdin=sys.stdin if source == "-" else None,
     )
     options = reading.options(client.settings)
     check_options(options)

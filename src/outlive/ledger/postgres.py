@@ -65,7 +65,7 @@ def open_postgres(address: str, wanted: Wanted) -> Engine:
     Raises:
         LedgerError: If it cannot be reached, refuses, or was written by a newer Outlive.
     """
-    engine = _connected(parse_url(address))
+    engine = connected(parse_url(address))
     try:
         with engine.begin() as connection:
             if is_up_to_date(connection, wanted):
@@ -77,7 +77,8 @@ def open_postgres(address: str, wanted: Wanted) -> Engine:
         engine.dispose()
         raise LedgerError(
             f"The {wanted.called} {shown(address)!r} cannot be opened: {reason_of(error)}. "
-            "Check OUTLIVE_LEDGER, and that the server runs and lets this user create tables."
+            "Check OUTLIVE_LEDGER, and that the server runs and lets this user create tables; or let one who may run "
+            "`outlive ledger migrate`."
         ) from error
     except LedgerError:
         engine.dispose()
@@ -85,7 +86,12 @@ def open_postgres(address: str, wanted: Wanted) -> Engine:
     return engine
 
 
-def _connected(url: URL) -> Engine:
+def connected(url: URL) -> Engine:
+    """Return an engine for a database; nothing is asked of it yet.
+
+    Raises:
+        LedgerError: If the driver is not installed.
+    """
     try:
         engine = create_engine(
             url,

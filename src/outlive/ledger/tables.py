@@ -21,11 +21,13 @@ class Wanted:
         tables: Besides the table ``meta`` with the schema's version, which comes by itself.
         version: Of the schema. It changes only where code that knows the one before would do harm.
         called: What messages call the database.
+        version_name: Under which the table ``meta`` has the version, where two of these share a database.
     """
 
     tables: MetaData
     version: int
     called: str
+    version_name: str = "schema_version"
 
 
 def is_up_to_date(connection: Connection, wanted: Wanted) -> bool:
@@ -38,6 +40,25 @@ def is_up_to_date(connection: Connection, wanted: Wanted) -> bool:
     if not {meta.name, *wanted.tables.tables} <= present or not _has_version(connection, wanted):
         return False
     return not _missing_columns(connection, wanted.tables) and not _missing_indexes(connection, wanted.tables)
+
+
+def lacking(connection: Connection, wanted: Wanted) -> list[str]:
+    """Return what is missing, in words: tables first, then columns and indexes of tables that are there.
+
+    Raises:
+        LedgerError: If the database was written by a newer Outlive that this one would do harm to.
+    """
+    present = set(inspect(connection).get_table_names())
+    if meta.name in present:
+        _has_version(connection, wanted)
+    absent = [table.name for table in wanted.tables.sorted_tables if table.name not in present]
+    columns = [column for column in _missing_columns(connection, wanted.tables) if column.table.name in present]
+    indexes = [index for index in _missing_indexes(connection, wanted.tables) if index.table.name in present]  # type: ignore[union-attr]
+    return [
+        *(f"table {name}" for name in absent),
+        *(f"column {column.table.name}.{column.name}" for column in columns),
+        *(f"index {index.name}" for index in indexes),
+    ]
 
 
 def bring_up_to_date(connection: Connection, wanted: Wanted) -> None:
@@ -54,11 +75,11 @@ def bring_up_to_date(connection: Connection, wanted: Wanted) -> None:
     for index in _missing_indexes(connection, wanted.tables):
         index.create(connection)
     if not is_known:
-        connection.execute(insert(meta).values(name="schema_version", value=str(wanted.version)))
+        connection.execute(insert(meta).values(name=wanted.version_name, value=str(wanted.version)))
 
 
 def _has_version(connection: Connection, wanted: Wanted) -> bool:
-    found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
+    found = connection.execute(select(meta.c.value).where(meta.c.name == wanted.version_name)).scalar()
     if found is not None and int(found) > wanted.version:
         raise LedgerError(
             f"The {wanted.called} was written by a newer Outlive (schema {found}, this one knows {wanted.version}). "

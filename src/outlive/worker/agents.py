@@ -18,13 +18,13 @@ from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
 from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import connect
-from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
 from outlive.models.pacing import Pacer
 from outlive.models.prices import Prices
 from outlive.money.purse import Purse
 from outlive.registry import Registry
 from outlive.settings import Settings
+from outlive.streams.schema import streams_of
 from outlive.streams.writing import StreamWriter
 from outlive.worker.effects import CallSurroundings, EffectInterceptor
 from outlive.worker.holdings import Holdings
@@ -55,11 +55,10 @@ async def serve_agents(
     agents = list(registry.agents.values())
     served.serve_agents([Served(agent) for agent in agents], failures=FAILURES)
     served.serve_plans(registry.plans.values())
-    home = Home(settings.home)
     async with AsyncExitStack() as stack:
         around = CallSurroundings(
             ledger=ledger,
-            streams=await stack.enter_async_context(StreamWriter(home.streams_db)),
+            streams=await stack.enter_async_context(StreamWriter(streams_of(settings))),
             pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
             mcp=await stack.enter_async_context(McpPool(agents)),
             holdings=holdings,
