@@ -18,6 +18,7 @@ from outlive.activities.batch_runtime import BatchRuntimes
 from outlive.activities.batches import BatchBooks
 from outlive.activities.windows import Windows
 from outlive.app import App
+from outlive.engine.connection import configured_cluster
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.retained import describe_place, read_namespace_id
@@ -27,6 +28,7 @@ from outlive.models.given_prices import read_prices
 from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
+from outlive.worker.local_stores import warn_of_local_stores
 from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
 from outlive.worker.waking import telling_of_changed_budgets
@@ -51,6 +53,7 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
     """
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
     home = Home(settings.home)
+    warn_of_local_stores(settings, has_cluster=configured_cluster())
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
