@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import platform
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -120,7 +121,7 @@ class Client:
             SourceError: If the source cannot be read.
             BatchError: If the id stands for a batch with another recipe.
         """
-        spec = replace(request.spec, source=request.source.description)
+        spec = replace(request.spec, source=request.source.description, machine=platform.node())
         spec = replace(spec, recipe=recipe_of(self.function(spec.function), spec))
         if request.batch_id is not None and (found := await self.find_batch(request.batch_id)):
             require_same(found, spec)

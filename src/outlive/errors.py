@@ -47,6 +47,7 @@
 Attributes carry the values; messages say what happened and then what to do.
 """
 
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -226,10 +227,11 @@ class PayloadMissing(PayloadError):
     def __init__(self, digests: Sequence[bytes], location: str) -> None:
         first = digests[0].hex()
         more = f" and {len(digests) - 1} more" if len(digests) > 1 else ""
+        here = "" if "://" in location else f" of this machine ({platform.node()})"
         super().__init__(
-            f"The payload store {location!r} does not have {first!r}{more}: a run refers to contents that were stored "
-            "elsewhere, removed or lost. Point OUTLIVE_HOME or OUTLIVE_PAYLOADS at the store that the run was started "
-            "with, or restore it from a backup; the run then goes on."
+            f"The payload store {location!r}{here} does not have {first!r}{more}: a run refers to contents that were "
+            "stored elsewhere, removed or lost. Point OUTLIVE_HOME or OUTLIVE_PAYLOADS at the store that the run was "
+            "started with, or restore it from a backup; the run then goes on."
         )
         self.digests = digests
 

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import math
+import platform
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +37,7 @@ class BatchRuntime:
         self.function = function
         self.ledger = ledger
         self.output = output
-        self.reader = Reader(spec.reading)
+        self.reader = Reader(spec.reading, machine=spec.machine)
         self.permits = Permits(0)
         self.suspects = asyncio.Lock()
         self.earlier_answers: EarlierAnswers | None = None
@@ -118,7 +119,8 @@ class BatchRuntimes:
     async def _open_batch(self, batch_id: str) -> BatchRuntime:
         record = await self.ledger.call(self.ledger.batches.find, batch_id)
         if record is None:
-            raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {self.ledger.name!r}.")
+            here = f"the ledger of this worker, on {platform.node()!r}, is {self.ledger.name!r}"
+            raise BatchError(f"Unknown batch {batch_id!r}: {here}.")
         spec = record.spec
         if self._settings.allow_private_addresses:
             spec = replace(spec, reading=replace(spec.reading, allow_private_addresses=True))

@@ -18,6 +18,7 @@ from outlive.cli.app_checks import app_findings
 from outlive.cli.findings import Finding, State
 from outlive.cli.references import default_app
 from outlive.cli.run_view import in_line
+from outlive.cli.store_checks import shared_stores
 from outlive.engine.binary import find_binary, find_engines, is_ours
 from outlive.engine.connection import connect, read_cluster, read_retention
 from outlive.engine.health import count_pollers
@@ -63,6 +64,7 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
         yield finding
     if settings.ledger or all(finding.name != home.ledger_db.stem for finding in unwritable):
         yield await _ledger(settings, home)
+    yield shared_stores(settings, has_cluster=has_cluster)
     yield _housekeeping(home, settings)
     async for finding in _temporal(settings, owns_retention=not has_cluster):
         yield finding

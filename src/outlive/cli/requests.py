@@ -1,6 +1,8 @@
 """From what was typed to what is started."""
 
+import platform
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +12,11 @@ from outlive.cli.options import Answering, Reading
 from outlive.client import Client
 from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import Budget
+from outlive.documents.entries import is_url
 from outlive.names import OFFLINE_MODEL
+
+if TYPE_CHECKING:
+    from outlive.documents.sources import Source
 
 
 async def batch_request(
@@ -45,6 +51,12 @@ async def batch_request(
         key=reading.key,
         stdin=sys.stdin if source == "-" else None,
     )
+    if client.settings.ledger and has_local_files(opened):
+        click.echo(
+            f"These documents are files of this machine ({platform.node()}): workers elsewhere cannot read them. "
+            "Documents in an object store reach all of them.",
+            err=True,
+        )
     options = reading.options(client.settings)
     check_options(options)
     schema = answering.output_schema()
@@ -76,6 +88,17 @@ async def batch_request(
             tenant=answering.tenant,
         ),
     )
+
+
+def has_local_files(source: "Source") -> bool:
+    """Return whether the first document of a source is a file of this machine."""
+    first = None if source.once else next(iter(source.entries()), None)
+    return first is not None and first.cause is None and first.text is None and not is_remote(first.uri)
+
+
+def is_remote(uri: str) -> bool:
+    """Return whether every machine can read an address, as far as that can be told."""
+    return is_url(uri) and not uri.lower().startswith("file:")
 
 
 def app_for(reference: str | None) -> App:

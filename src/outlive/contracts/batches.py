@@ -43,6 +43,7 @@ class BatchSpec:
         fresh: True answers every document anew, though an earlier batch has the same answer.
         reuse_from: With ``fresh``, the one batch whose answers may still be used: this batch's own sample.
         tenant: On whose behalf it spends; empty for nobody's.
+        machine: Name of the machine whose files local paths in the source mean; empty where nobody said.
         recipe: Digest of all that decides an answer besides the document: function, instruction, model, schema.
     """
 
@@ -59,6 +60,7 @@ class BatchSpec:
     reuse_from: str | None = None
     recipe: str = ""
     tenant: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

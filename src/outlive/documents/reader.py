@@ -1,6 +1,7 @@
 """Reading a document, wherever it is, whatever it is. See docs/decisions/documents-reading.md for the rules."""
 
 import asyncio
+import platform
 import random
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -71,7 +72,15 @@ class Reader:
             reading = await reader.read("https://example.org/a.html")
     """
 
-    def __init__(self, options: ReadingOptions | None = None, *, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, options: ReadingOptions | None = None, *, backoff: Backoff | None = None, machine: str = ""
+    ) -> None:
+        """Prepare to read; nothing is opened yet.
+
+        Args:
+            machine: Name of the machine whose files paths mean; empty for this one.
+        """
+        self._machine = machine or platform.node()
         self._options = options or ReadingOptions()
         self._backoff = backoff or Backoff()
         self._session: ClientSession | None = None
@@ -124,7 +133,12 @@ class Reader:
 
     async def _read_local(self, path: str) -> Reading:
         # On the event loop: a read from the page cache takes 15 µs, a hop to a thread 60 to 100 µs of CPU.
-        data = read_file(path, self._options.max_bytes)
+        try:
+            data = read_file(path, self._options.max_bytes)
+        except DocumentError as error:
+            if error.cause == Cause.NOT_FOUND and self._machine != platform.node():
+                raise _elsewhere(path, self._machine) from error
+            raise
         return await extract(data, name=PurePath(path).name, article=self._options.extract == "article")
 
     async def _read_object(self, url: str) -> Reading:
@@ -156,6 +170,15 @@ class Reader:
             return
         self._hosts.pause(error.host, error.retry_after)
         await asyncio.sleep(error.retry_after)
+
+
+def _elsewhere(path: str, machine: str) -> DocumentError:
+    reason = (
+        f"There is no file {path!r} on this worker's machine {platform.node()!r}. The batch was started on "
+        f"{machine!r}: put its documents where every worker reads them (an object store, HTTP, a shared mount), or run "
+        "the workers there; then `outlive batch retry-failed`."
+    )
+    return DocumentError(Cause.NOT_FOUND, reason)
 
 
 def _final(error: Transient, attempts: int) -> DocumentError:

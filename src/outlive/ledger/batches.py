@@ -37,9 +37,14 @@ ROWS_PER_READ = 2_000
 
 
 def decode_spec(text: str) -> BatchSpec:
-    """Return the spec that a batch row holds."""
+    """Return the spec that a batch row holds. What a newer Outlive has written, and this one does not know, is left."""
     values = json.loads(text)
-    return BatchSpec(**{**values, "reading": ReadingOptions(**values["reading"])})
+    reading = ReadingOptions(**_known(ReadingOptions, values["reading"]))
+    return BatchSpec(**{**_known(BatchSpec, values), "reading": reading})
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
 
 
 class Batches:

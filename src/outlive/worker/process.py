@@ -16,6 +16,7 @@ from outlive.activities.batch_runtime import BatchRuntimes
 from outlive.activities.batches import BatchBooks
 from outlive.activities.windows import Windows
 from outlive.app import App
+from outlive.engine.connection import configured_cluster
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.retained import describe_place, read_namespace_id
@@ -26,6 +27,7 @@ from outlive.money.purse import Purse
 from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.limits import paced
+from outlive.worker.local_stores import warn_of_local_stores
 from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
 from outlive.worker.slots import slots
@@ -64,6 +66,7 @@ async def serve(
     vitals = vitals or Vitals()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="outlive"))
     home = Home(settings.home)
+    warn_of_local_stores(settings, has_cluster=configured_cluster())
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))

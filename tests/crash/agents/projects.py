@@ -108,10 +108,10 @@ class AgentProject:
         """When the death came, in seconds since the epoch."""
         return float((self.folder / "killed").read_text())
 
-    def start_worker(self, fault: Fault | None = None) -> WorkerProcess:
+    def start_worker(self, fault: Fault | None = None, *, settings: Settings | None = None) -> WorkerProcess:
         """Start a worker process, with a death in it or none."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(fork_worker(self.app, self.settings, self.environment, log=log, fault=fault))
+        self.workers.append(fork_worker(self.app, settings or self.settings, self.environment, log=log, fault=fault))
         return self.workers[-1]
 
     async def begin(self, agent: str, prompt: str, run: str, **values: Any) -> RunHandle[Any]:

@@ -145,8 +145,13 @@ class Project:
     async def begin(
         self, contents: Sequence[str], batch_id: str, *, windows: Mapping[str, Any] | None = None, **spec: Any
     ) -> BatchHandle:
+        """Start a batch of these texts whose windows are small and whose dead are noticed early."""
+        return await self.begin_request(self.request(contents, batch_id, **spec), windows)
+
+    async def begin_request(self, request: BatchRequest, windows: Mapping[str, Any] | None = None) -> BatchHandle:
         """Start a batch whose windows are small and whose dead are noticed early."""
-        handle = await self.client.load_batch(self.request(contents, batch_id, **spec))
+        handle = await self.client.load_batch(request)
+        batch_id = handle.batch_id
         record = await handle.record()
         plan = BatchInput(
             batch_id=batch_id,
