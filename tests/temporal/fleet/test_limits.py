@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from crash.agents.projects import agent_project, world
 from crash.batch.projects import Project, texts
 from engines import until
+from outlive.settings import Settings
 
 LIMIT = 1_200  # calls a minute: 20 a second
 DOCUMENTS = 200
@@ -35,6 +37,21 @@ async def test_a_provider_that_asks_to_wait_slows_all_workers(project: Project, 
 
     assert ended.progress.done == 120
     assert [at for at in arrivals(project) if first_refusal + 1.5 < at < first_refusal + 2.5] == []
+
+
+async def test_calls_of_an_agents_model_wait_for_their_turn_too(engine, task_queue, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEMPORAL_ADDRESS", engine.state.address)
+    settings = Settings(
+        home=tmp_path / ".outlive", task_queue=task_queue, requests_per_minute="60", tokens_per_minute="1000000"
+    )
+    async with world(monkeypatch.setenv) as outside, agent_project(settings, outside) as agents:
+        agents.start_worker()
+        handle = await agents.begin("actor", "Act 4 times.", "in-turn")
+        await agents.ended(handle)
+        begun = [call.begun for call in outside.of("in-turn", "model")]
+
+    assert len(begun) == 5
+    assert begun[4] - begun[0] >= 2.8  # one a second, and one second's credit after the pause before
 
 
 def arrivals(project: Project) -> list[float]:
