@@ -11,6 +11,7 @@ from outlive.errors import ModelUnusable
 from outlive.ledger.ledger import Ledger
 from outlive.models.catalog import build
 from outlive.models.keys import default_model
+from outlive.models.pacing import Pacer
 from outlive.models.prices import Prices
 from outlive.models.rehearsal import build_rehearsal
 from outlive.models.transport import Transport
@@ -33,6 +34,7 @@ class Services:
     transport: Transport
     purse: Purse
     prices: Prices = field(default_factory=Prices)
+    pacer: Pacer = field(default_factory=Pacer)
     _models: dict[str, Model[Any]] = field(default_factory=dict)
 
     def model(self, name: str) -> Model[Any]:
@@ -70,12 +72,24 @@ def services() -> Services | None:
 
 @asynccontextmanager
 async def offer(
-    settings: Settings, ledger: Ledger, streams: StreamWriter, *, purse: Purse, prices: Prices
+    settings: Settings,
+    ledger: Ledger,
+    streams: StreamWriter,
+    *,
+    purse: Purse,
+    prices: Prices,
+    pacer: Pacer,
 ) -> AsyncIterator[Services]:
     """Offer services to the agents of this process for as long as the block runs."""
     transport = Transport(settings.model_timeout)
     offered = Services(
-        settings=settings, ledger=ledger, streams=streams, transport=transport, purse=purse, prices=prices
+        settings=settings,
+        ledger=ledger,
+        streams=streams,
+        transport=transport,
+        purse=purse,
+        prices=prices,
+        pacer=pacer,
     )
     _current.append(offered)
     try:

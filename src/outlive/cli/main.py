@@ -15,6 +15,7 @@ COMMANDS = {
     "budget": ("outlive.cli.money", "Show, set and raise budgets: what may be spent."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
+    "check": ("outlive.cli.check", "Replay the runs in flight with this code, before it serves them."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
@@ -31,6 +32,8 @@ COMMANDS = {
     "spend": ("outlive.cli.money", "Tell what was spent: by agent, batch, model, day or tenant."),
     "undo": ("outlive.cli.undo", "Take back what a run has done, the latest first."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
+    "worker": ("outlive.cli.worker", "Run one worker process, until SIGTERM."),
+    "workers": ("outlive.cli.workers", "List the workers and the versions that they serve; promote, roll back."),
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

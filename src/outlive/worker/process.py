@@ -29,8 +29,10 @@ from outlive.settings import Settings
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.parts import NO_AGENTS
 from outlive.worker.people import serve_hand_offs
+from outlive.worker.starts import ScheduledStarts
 from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
+from outlive.workflows.scheduled import ScheduledWorkflow
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +85,12 @@ async def serve(client: Client, app: App, settings: Settings, stop: asyncio.Even
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[BatchWorkflow, *agents.workflows, *app.registry.workflows],
+            workflows=[BatchWorkflow, ScheduledWorkflow, *agents.workflows, *app.registry.workflows],
             activities=[
                 Windows(runtimes).work_window,
                 books.count_missing,
                 books.mark_batch,
+                ScheduledStarts(app.registry, ledger, settings).prepare_start,
                 *agents.activities,
                 *app.registry.activities,
             ],
