@@ -18,7 +18,6 @@ import pytest
 from temporalio.client import Client
 
 from engines import fresh, settings_for
-from object_store import NoObjectStore, ObjectServer
 from outlive.engine.connection import connect
 from outlive.engine.home import EngineState, Home
 from outlive.engine.server import EngineServer
@@ -103,38 +102,6 @@ def postgres_or_skip() -> PostgresServer:
     except NoServer as error:
         server.remove()
         pytest.skip(f"no PostgreSQL here: {error}")
-    return server
-
-
-@pytest.fixture(scope="session")
-def shared_objects() -> Iterator[ObjectServer]:
-    """The session's S3 server; tests that stop one start their own."""
-    server = objects_or_skip()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def bucket(shared_objects: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of an empty bucket of the S3 server that this process's environment names."""
-    for name, value in shared_objects.environment.items():
-        monkeypatch.setenv(name, value)
-    name = fresh("bucket")
-    shared_objects.make_bucket(name)
-    return name
-
-
-def objects_or_skip() -> ObjectServer:
-    """Start an S3 server; skip the test, with the reason, where none can be had."""
-    try:
-        server = ObjectServer()
-    except NoObjectStore as error:
-        pytest.skip(f"no S3 server here: {error}")
-    try:
-        server.start()
-    except NoObjectStore as error:
-        server.remove()
-        pytest.skip(f"no S3 server here: {error}")
     return server
 
 

@@ -12,7 +12,6 @@ from outlive.contracts.agents import Speech, Turn, TurnResult
 from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import BudgetScope
 from outlive.contracts.hand_offs import HandOffNews
-from outlive.contracts.limits import Limit
 from outlive.errors import AppError
 
 BatchCallable = Callable[..., Awaitable[Any]]
@@ -123,9 +122,6 @@ class Registry:
     app: str = "outlive"
     budgets: Sequence[BudgetScope] = ()
     prices: Mapping[str, Any] = field(default_factory=dict)
-    limits: Mapping[str, Limit] = field(default_factory=dict)
-    versioning: str = "pinned"
-    priorities: Mapping[str, int] = field(default_factory=dict)
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.

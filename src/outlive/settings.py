@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
-from outlive.contracts.limits import ANY_MODEL
 from outlive.errors import SettingError
 from outlive.names import DEFAULT_TASK_QUEUE
 
 PREFIX = "OUTLIVE_"
+SHORTEST_TOKEN = 16  # characters: a shorter secret can be guessed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,6 @@ class Settings:
     synchronous: Annotated[
         str, "How the embedded engine syncs its file: full, or normal (faster; a power cut may lose the last second)."
     ] = "full"
-    fairness: Annotated[
-        bool, "Whether tenants whose work waits in the embedded engine take turns; a cluster has a setting of its own."
-    ] = False
     retention_days: Annotated[
         int,
         "How many days finished runs are kept: by the embedded engine, and at least as long in ledger and event log.",
@@ -65,42 +62,7 @@ class Settings:
     budget_output_tokens: Annotated[
         int, "Most output of a model call that a budget pays for, where the call itself names no max_tokens."
     ] = 8_192
-    drain_timeout: Annotated[
-        float,
-        "Seconds that a stopping worker gives to what is in flight; then it is broken off and handed back.",
-    ] = 10.0
-    requests_per_minute: Annotated[
-        str,
-        "Most calls a minute that all workers together begin: 600 of each model, or openai:gpt-5=600,anthropic:x=300; "
-        "empty for no limit but those of the app.",
-    ] = ""
-    tokens_per_minute: Annotated[
-        str, "Most tokens a minute of all workers together, input and output: written as OUTLIVE_REQUESTS_PER_MINUTE."
-    ] = ""
-    bind: Annotated[
-        str, "Address at which `outlive worker` answers probes and serves metrics; 0.0.0.0 in a container."
-    ] = "127.0.0.1"
-    health_port: Annotated[int, "Port of /healthz and /readyz of `outlive worker`; 0 for none."] = 0
-    metrics_port: Annotated[int, "Port of the Prometheus metrics of `outlive worker`; 0 for none."] = 0
-    trace_content: Annotated[
-        bool, "Whether OpenTelemetry's spans of model calls hold prompts and answers, where traces are on."
-    ] = False
-    versioning: Annotated[
-        bool, "Whether `outlive worker` serves a version of the app's code: runs stay on the one that they began with."
-    ] = False
-    build: Annotated[
-        str, "Build id of that version, such as a commit; empty takes a digest of the app's files in this folder."
-    ] = ""
-    promote: Annotated[bool, "Whether a worker's version becomes current as soon as it polls."] = False
-    exit_when_drained: Annotated[bool, "Whether a worker ends once no run needs its version any more."] = False
-    activity_slots: Annotated[int, "Most activities that a worker works on at a time."] = 100
-    target_memory: Annotated[
-        float, "Share of the machine's (or container's) memory up to which a worker takes work; 0 does not look."
-    ] = 0.0
-    target_cpu: Annotated[float, "Share of the processor up to which a worker takes work; 0 does not look."] = 0.0
-    poller_autoscaling: Annotated[
-        bool, "Whether a worker has more or fewer polls open as the cluster advises, instead of always five."
-    ] = False
+    drain_timeout: Annotated[float, "Seconds that a stopping worker gives to documents in flight."] = 10.0
     model_timeout: Annotated[float, "Seconds for one model call."] = 600.0
     model_attempts: Annotated[
         int, "How often one model call is tried when the provider is overloaded or not reachable."
@@ -111,6 +73,13 @@ class Settings:
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
+    api_port: Annotated[int, "Port of the HTTP API; 0 takes 8234 where it is free, else any free port."] = 0
+    api_token: Annotated[
+        str, "Secret that callers of the HTTP API send as a bearer token; empty serves programs of this machine alone."
+    ] = field(default="", repr=False)
+    api_sources: Annotated[
+        str, "Folder from which callers of the HTTP API and assistants may name documents; empty for none."
+    ] = ""
     offline_latency: Annotated[
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0
@@ -146,8 +115,11 @@ class Settings:
             raise SettingError("OUTLIVE_LEDGER is no URL that begins with postgresql://. Give one, or unset it.")
         if not self.task_queue.strip():
             raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
-        for name in ("requests_per_minute", "tokens_per_minute"):
-            per_minute(name, getattr(self, name))
+        if self.api_token and len(self.api_token) < SHORTEST_TOKEN:
+            raise SettingError(
+                f"OUTLIVE_API_TOKEN has {len(self.api_token)} characters. Give at least {SHORTEST_TOKEN} random ones: "
+                "`openssl rand -hex 32`."
+            )
         for name, (lowest, highest) in _RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:
@@ -158,15 +130,11 @@ class Settings:
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "ui_port": (0, 65_535),
+    "api_port": (0, 65_535),
     "retention_days": (1, 36_500),
     "housekeeping_hours": (0, 8_760),
     "payload_grace_days": (2, 36_500),  # uses are noted once a day
     "drain_timeout": (0, 86_400),
-    "health_port": (0, 65_535),
-    "metrics_port": (0, 65_535),
-    "activity_slots": (1, 10_000),
-    "target_memory": (0, 1),
-    "target_cpu": (0, 1),
     "model_timeout": (0.1, 86_400),
     "model_attempts": (1, math.inf),
     "answer_attempts": (1, math.inf),
@@ -180,31 +148,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 def described(settings: type[Settings] = Settings) -> dict[str, object]:
     """Return each setting's annotated type, by name: ``typing.get_args`` of it gives the type and the help."""
     return get_type_hints(settings, include_extras=True)
-
-
-def per_minute(name: str, text: str) -> dict[str, float]:
-    """Return a limit of each model that a setting names; ``*`` stands for each that it does not name.
-
-    Args:
-        name: Of the setting.
-        text: ``600``, or ``openai:gpt-5=600,anthropic:claude-sonnet-5=300``.
-
-    Raises:
-        SettingError: If it is written in another way.
-    """
-    limits: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        model, equals, number = part.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = math.nan
-        if not 0 < value < math.inf or (equals and not model.strip()):
-            raise SettingError(
-                f"{PREFIX}{name.upper()} is {text!r}. It takes a number above 0, or MODEL=NUMBER, with commas between."
-            )
-        limits[model.strip() or ANY_MODEL] = value
-    return limits
 
 
 def _parse(name: str, text: str, kind: object) -> object:

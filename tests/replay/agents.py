@@ -14,7 +14,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 from temporalio import workflow
 
-from outlive import Budget, Compaction, Durable, HandOffPolicy, SubAgents, tool_options
+from outlive import Compaction, Durable, HandOffPolicy, SubAgents, tool_options
 
 MCP_SERVER = Path(__file__).parents[1] / "unit" / "agents" / "mcp_server.py"
 LOOKS = 8
@@ -51,7 +51,6 @@ def built() -> dict[str, Agent]:
         sleeper(),
         tidy(),
         payer(),
-        spender(),
     )
     return {agent.name or "": agent for agent in agents}
 
@@ -110,18 +109,6 @@ def payer() -> Agent:
     def pay(amount: int) -> str:
         """Pay."""
         return f"paid {amount}"
-
-    return agent
-
-
-def spender() -> Agent:
-    """Needs more calls than its budget pays for."""
-    agent = Agent(calling("look", times=2), name="spender", capabilities=[Durable(budget=Budget(calls=2))])
-
-    @agent.tool_plain
-    def look() -> str:
-        """Look."""
-        return "seen"
 
     return agent
 

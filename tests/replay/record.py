@@ -1,6 +1,6 @@
 """Record the histories beside this file: ``python -m replay.record`` in ``tests/``, with ``src`` on the path.
 
-One batch that is paused, resumed, made wider and continued as new; one that is cancelled; one whose budget is raised.
+One batch that is paused, resumed, made wider and continued as new; one that is cancelled.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from temporalio.client import Client
 
 from crash.batch.projects import Project, project_in, texts
 from engines import settings_for, until
-from outlive.contracts.budgets import Budget
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 from outlive.handles import BatchHandle
@@ -36,7 +35,6 @@ async def record() -> None:
         ):
             await _paused_and_continued(project)
             await _cancelled(project)
-            await _short_of_money(project)
 
 
 async def _paused_and_continued(project: Project) -> None:
@@ -63,21 +61,6 @@ async def _cancelled(project: Project) -> None:
     project.model.release()
     await project.ended(handle)
     await _write(project, handle, await _run_id(project, handle), "batch_cancelled")
-
-
-async def _short_of_money(project: Project) -> None:
-    ledger, desk, workflow_id = project.client.ledger, project.client.desk, batch_workflow_id("short-of-money")
-    await ledger.call(ledger.budgets.set_caps, workflow_id, Budget(calls=12), by="ada")
-    handle = await project.begin([f"{text} Once more." for text in texts(30)], "short-of-money")
-
-    async def asks() -> bool:
-        return any(one.workflow_id == workflow_id for one in await desk.list())
-
-    await until(asks, "it asks for money")
-    (asked,) = [one for one in await desk.list() if one.workflow_id == workflow_id]
-    await desk.decide(asked.id, "raise", value="99calls", by="ada")
-    await project.ended(handle)
-    await _write(project, handle, await _run_id(project, handle), "batch_short_of_money")
 
 
 async def _run_id(project: Project, handle: BatchHandle) -> str:

@@ -95,17 +95,6 @@ async def _parked(client: Client, name: str) -> None:
     await _ended(client, handle, name)
 
 
-async def _short_of_money(client: Client, name: str) -> None:
-    handle = await client.start_run("spender", "Do", run_id="r")
-
-    async def asks() -> bool:
-        return bool((await handle.status()).questions)
-
-    await until(asks, "it asks for money")
-    await handle.decide("raise", value="9calls", by="ada")
-    await _ended(client, handle, name)
-
-
 async def _conversation(client: Client, name: str) -> None:
     conversation = await client.conversation("listener", conversation_id="r")
     for said in ("one", "two"):
@@ -192,7 +181,6 @@ WAYS: dict[str, Callable[[Client, str], Awaitable[None]]] = {
     "agent_compacting": _running("tidy"),
     "agent_approved_at_the_desk": _approved,
     "agent_taken_over": _taken_over,
-    "agent_short_of_money": _short_of_money,
 }
 
 

@@ -17,19 +17,15 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from outlive import App, Durable
+from outlive import Durable
 from outlive.agents.serving import FAILURES, Served
 from outlive.engine.connection import data_converter
 from outlive.payloads.vault import vault_of
-from outlive.registry import serve_agents, serve_plans
+from outlive.registry import serve_agents
 from outlive.settings import Settings
 from outlive.workflows.agent import AgentWorkflow
 from outlive.workflows.batch import BatchWorkflow
-from outlive.workflows.plan import PlanWorkflow
-from outlive.workflows.undo import UndoWorkflow
-from outlive.workflows.wave import WaveWorkflow
 from replay.agents import adder, board, built, calling, listener, sleeper, tidy
-from replay.plans import declared
 
 HERE = Path(__file__).parent
 CHUNKS = {path.name.removesuffix(".chunks.json"): path for path in HERE.glob("*.chunks.json")}
@@ -38,7 +34,6 @@ WORKFLOW_IDS = {  # children are named after their parents
     "agent_with_a_child": "agent/chief/r",
     "agent_with_two_children": "agent/board/r",
     "agent_with_a_tool_in_a_child": "agent/sleeper/r",
-    "plan": "plan/mover/r",
 }
 
 Replay = Callable[..., Awaitable[None]]
@@ -46,20 +41,19 @@ Replay = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def replay(tmp_path: Path) -> AsyncIterator[Replay]:
-    """Replay a recorded history: ``await replay(name, *agents)``, these, or this app, instead of the recorded ones."""
+    """Replay a recorded batch or agent: ``await replay(name, *agents)``, these instead of the recorded ones."""
     settings = Settings(home=tmp_path)
     vault = vault_of(settings)
 
-    async def replay_history(name: str, *agents: Agent, chunks: bool = True, app: App | None = None) -> None:
+    async def replay_history(name: str, *agents: Agent, chunks: bool = True) -> None:
         served = built() | {agent.name or "": agent for agent in agents}
         serve_agents([Served(agent) for agent in served.values()], failures=FAILURES)
-        serve_plans((app or declared()).registry.plans.values())
         if chunks and name in CHUNKS:
             for digest, content in json.loads(CHUNKS[name].read_text()).items():
                 vault.add(bytes.fromhex(digest), base64.b64decode(content))
             await vault.flush()
         replayer = Replayer(
-            workflows=[BatchWorkflow, AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow],
+            workflows=[BatchWorkflow, AgentWorkflow],
             data_converter=data_converter(settings),
             plugins=[PydanticAIPlugin()],
         )
@@ -67,7 +61,6 @@ async def replay(tmp_path: Path) -> AsyncIterator[Replay]:
 
     yield replay_history
     serve_agents([])
-    serve_plans([])
 
 
 @pytest.mark.parametrize("name", HISTORIES)
@@ -90,12 +83,6 @@ async def test_a_recorded_history_replays(name: str, replay: Replay):
 async def test_an_agent_that_would_go_another_way_is_caught(name: str, changed: Callable[[], Agent], replay: Replay):
     with pytest.raises(NondeterminismError):
         await replay(name, changed())
-
-
-@pytest.mark.parametrize("changed", [{"sleeps": False}, {"moves": False}], ids=str)
-async def test_a_plan_that_would_go_another_way_is_caught(changed: dict[str, bool], replay: Replay):
-    with pytest.raises(NondeterminismError):
-        await replay("plan", app=declared(**changed))
 
 
 async def test_the_tools_of_an_mcp_server_are_taken_from_the_history(replay: Replay):
@@ -122,27 +109,10 @@ def test_every_way_of_an_agent_is_recorded():
         "agent_compacting": "summarise",
         "agent_approved_at_the_desk": '"claim"',
         "agent_taken_over": '"take_over"',
-        "agent_short_of_money": "BudgetExhausted",
     }
 
     assert {name for name in HISTORIES if name.startswith("agent_")} == set(ways)
     assert [name for name, sign in ways.items() if sign not in HISTORIES[name]] == []
-
-
-def test_every_way_of_a_plan_is_recorded():
-    ways = {
-        "plan": "CHILD_WORKFLOW_EXECUTION_COMPLETED",
-        "plan_wave_with_failures": "effect__move",
-        "plan_wave_continued_to_its_end": '"continuedExecutionRunId"',
-        "plan_undo": "outlive_undo_effect",
-    }
-
-    assert {name for name in HISTORIES if name.startswith("plan")} == set(ways)
-    assert [name for name, sign in ways.items() if sign not in HISTORIES[name]] == []
-
-
-def test_there_is_a_history_of_a_batch_that_waited_for_money():
-    assert '"budget_changed"' in HISTORIES["batch_short_of_money"]
 
 
 def test_there_are_histories_of_a_pause_and_of_continue_as_new():

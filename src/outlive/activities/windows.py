@@ -15,7 +15,6 @@ from outlive.contracts.outcomes import Cause, Outcome, Status
 from outlive.errors import BudgetExhausted, ModelHalted, ModelOverloaded
 from outlive.ledger.outages import outages_waited_out
 from outlive.ledger.records import PendingDocument
-from outlive.meters import Measure, count
 from outlive.names import WORK_WINDOW
 
 HEARTBEAT_SECONDS = 1.0
@@ -137,8 +136,7 @@ class _Pass:
             return WindowReport(recorded=self._recorded, missing=missing)
         report = WindowReport(recorded=self._recorded, missing=missing, halted=self._halted.reason)
         if isinstance(self._halted, BudgetExhausted):
-            short = self._halted
-            return replace(report, budget=short.budget, budget_version=short.version, about=short.about)
+            return replace(report, budget=self._halted.budget, budget_version=self._halted.version)
         return report
 
     async def _pending(self) -> AsyncIterator[PendingDocument]:
@@ -215,5 +213,4 @@ class _Pass:
 
     async def _record(self, outcome: Outcome, *, has_kept: bool = False) -> None:
         await self._runtime.ledger.record(outcome, has_kept=has_kept)
-        count(Measure.DOCUMENTS, status=outcome.status)
         self._recorded += 1

@@ -12,8 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from outlive.agents.host import RunHost
 from outlive.agents.spending import LAST_OUTPUT_TOKENS
 from outlive.contracts.agents import Choice, Decision, HandOffKind
+from outlive.contracts.budgets import Budget
 from outlive.names import BUDGET_EXHAUSTED
-from outlive.workflows.money import fault_in, raise_budget
+from outlive.workflows.money import fault_in
 
 LAST_WORDS = (
     "The budget for this work is used up. Do not call any more tools. Give your final answer now, briefly, with what "
@@ -56,7 +57,7 @@ async def decide(host: RunHost, refused: ApplicationError) -> bool:
             host.money.come_to_an_end(decision.by or "somebody")
         if decision.choice != Choice.RAISE:
             return False
-        if (fault := await raise_budget(about, decision)) is None:
+        if (fault := await _raise(host, about, decision)) is None:
             return False
         reason = f"{fault} {said}"
     return False
@@ -65,6 +66,20 @@ async def decide(host: RunHost, refused: ApplicationError) -> bool:
 def _changed(host: RunHost, key: str, version: int) -> Decision | None:
     """Return the decision to try again, once the budget is another than the one that did not pay."""
     return Decision(choice=Choice.RETRY, by="a change of the budget") if host.money.version(key) > version else None
+
+
+async def _raise(host: RunHost, about: dict[str, Any], decision: Decision) -> str | None:
+    """Raise a budget; return why that cannot be done."""
+    amounts = Budget.parse(str(decision.value))
+    wanted = {"usd_nanos": amounts.usd_nanos, "tokens": amounts.tokens, "calls": amounts.calls}
+    caps = about.get("caps", {})
+    if any(cap is not None and caps.get(name) is not None and cap <= caps[name] for name, cap in wanted.items()):
+        return f"{decision.value!r} raises nothing."
+    try:
+        await host.money.raise_budget(str(about["budget"]), str(decision.value), decision.by)
+    except ActivityError as error:
+        return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+    return None
 
 
 def last_call(request: ModelRequestContext) -> ModelRequestContext:

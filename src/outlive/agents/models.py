@@ -17,20 +17,17 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model, ModelRequestParameters, parse_model_id
 from pydantic_ai.models.function import FunctionModel
-from pydantic_ai.models.instrumented import instrument_model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from outlive.agents.pacing import in_turn
 from outlive.agents.services import services
 from outlive.agents.spending import Asked, paid, price_of
 from outlive.contracts.events import EventKind
 from outlive.effects.current import CurrentCall, current_call
 from outlive.models.rehearsal import REHEARSAL_PROFILE
-from outlive.models.tracing import model_tracing
 from outlive.names import OFFLINE_MODEL
 
 REQUIRES_END = "openai_chat_streaming_requires_finish_reason"
@@ -58,10 +55,9 @@ class ServingModel(WrapperModel):
         async def make(settings: ModelSettings | None) -> ModelResponse:
             keyed = _with_key(settings, call.key)
             async with asyncio.timeout(offered.settings.model_timeout):
-                model = instrument_model(self.wrapped, model_tracing() or False)
-                if _can_stream(model):
-                    return await _streamed(model, call, messages, keyed, model_request_parameters)
-                return await model.request(messages, keyed, model_request_parameters)
+                if _can_stream(self.wrapped):
+                    return await self._streamed(call, messages, keyed, model_request_parameters)
+                return await self.wrapped.request(messages, keyed, model_request_parameters)
 
         asked = Asked(
             model=self.wrapped,
@@ -70,7 +66,7 @@ class ServingModel(WrapperModel):
             parameters=model_request_parameters,
             cheaper=self._cheaper,
         )
-        response = await in_turn(offered, self.wrapped, messages, lambda: paid(offered, call, asked, make))
+        response = await paid(offered, call, asked, make)
         call.facts.update(
             model=response.model_name,
             input_tokens=response.usage.input_tokens,
@@ -79,6 +75,18 @@ class ServingModel(WrapperModel):
             finish=response.finish_reason,
         )
         return response
+
+    async def _streamed(
+        self,
+        call: CurrentCall,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        async with self.wrapped.request_stream(messages, model_settings, parameters) as stream:
+            async for event in stream:
+                _tell(call, event)
+        return stream.get()
 
 
 class StandIn(Model[Any]):
@@ -128,19 +136,6 @@ def _can_stream(model: Model[Any]) -> bool:
     if isinstance(model, OpenAIChatModel):
         return bool(model.profile.get(REQUIRES_END))
     return type(model).request_stream is not Model.request_stream
-
-
-async def _streamed(
-    model: Model[Any],
-    call: CurrentCall,
-    messages: list[ModelMessage],
-    model_settings: ModelSettings | None,
-    parameters: ModelRequestParameters,
-) -> ModelResponse:
-    async with model.request_stream(messages, model_settings, parameters) as stream:
-        async for event in stream:
-            _tell(call, event)
-    return stream.get()
 
 
 def _with_key(settings: ModelSettings | None, key: str) -> ModelSettings:

@@ -11,7 +11,6 @@ from outlive.errors import ModelUnusable
 from outlive.ledger.ledger import Ledger
 from outlive.models.catalog import build
 from outlive.models.keys import default_model
-from outlive.models.pacing import Pacer
 from outlive.models.prices import Prices
 from outlive.models.rehearsal import build_rehearsal
 from outlive.models.transport import Transport
@@ -34,7 +33,6 @@ class Services:
     transport: Transport
     purse: Purse
     prices: Prices = field(default_factory=Prices)
-    pacer: Pacer = field(default_factory=Pacer)
     _models: dict[str, Model[Any]] = field(default_factory=dict)
 
     def model(self, name: str) -> Model[Any]:
@@ -72,24 +70,12 @@ def services() -> Services | None:
 
 @asynccontextmanager
 async def offer(
-    settings: Settings,
-    ledger: Ledger,
-    streams: StreamWriter,
-    *,
-    purse: Purse,
-    prices: Prices,
-    pacer: Pacer,
+    settings: Settings, ledger: Ledger, streams: StreamWriter, *, purse: Purse, prices: Prices
 ) -> AsyncIterator[Services]:
     """Offer services to the agents of this process for as long as the block runs."""
     transport = Transport(settings.model_timeout)
     offered = Services(
-        settings=settings,
-        ledger=ledger,
-        streams=streams,
-        transport=transport,
-        purse=purse,
-        prices=prices,
-        pacer=pacer,
+        settings=settings, ledger=ledger, streams=streams, transport=transport, purse=purse, prices=prices
     )
     _current.append(offered)
     try:

@@ -19,11 +19,7 @@ STARTING_SECONDS = 15.0
 @click.command()
 @click.argument("source")
 @click.argument("instruction")
-@click.option(
-    "-o",
-    "--output",
-    help="File for the results (.jsonl, .csv, .parquet), s3://BUCKET/FILE, sql:VARIABLE/TABLE; - is standard output.",
-)
+@click.option("-o", "--output", help="File for the results (.jsonl, .csv, .parquet); - is standard output.")
 @click.option("--id", "batch_id", help="Id of the batch; derived from documents and instruction, if left out.")
 @click.option(
     "--sample", type=click.IntRange(min=1), help="Do so many first, quote the whole, and ask before going on."
@@ -35,8 +31,7 @@ STARTING_SECONDS = 15.0
 def analyze(source: str, instruction: str, workers: int, **options: Any) -> None:
     """Answer INSTRUCTION for every document of SOURCE.
 
-    SOURCE is a file of URLs or paths, a folder, a glob, a CSV or JSONL file, one document, or - for standard input;
-    s3://BUCKET/PREFIX (gs://, az://); or sql:VARIABLE, with --query, for the database whose URL VARIABLE holds.
+    SOURCE is a file of URLs or paths, a folder, a glob, a CSV or JSONL file, one document, or - for standard input.
 
     Interrupted, the same command goes on where it stopped. Without `outlive up` it runs the engine and the workers by
     itself for as long as it takes.

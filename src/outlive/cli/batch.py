@@ -35,8 +35,7 @@ def batch() -> None:
 def start(function: str, source: str, reference: str | None, **options: Any) -> None:
     """Start FUNCTION on every document of SOURCE; returns at once.
 
-    SOURCE is a file of URLs or paths, a folder, a glob, a CSV or JSONL file, one document, or - for standard input;
-    s3://BUCKET/PREFIX (gs://, az://); or sql:VARIABLE, with --query, for the database whose URL VARIABLE holds.
+    SOURCE is a file of URLs or paths, a folder, a glob, a CSV or JSONL file, one document, or - for standard input.
     """
     reading, answering = taken(Reading, options), taken(Answering, options)
 
@@ -213,12 +212,7 @@ def retry_failed(batch_id: str) -> None:
 
 @batch.command()
 @click.argument("batch_id")
-@click.option(
-    "-o",
-    "--output",
-    default="-",
-    help="File (.jsonl, .csv, .parquet), s3://BUCKET/FILE, or sql:VARIABLE/TABLE; - is standard output.",
-)
+@click.option("-o", "--output", default="-", help="File to write (.jsonl, .csv, .parquet); - is standard output.")
 @click.option(
     "--format", "file_format", type=click.Choice(["jsonl", "csv", "parquet"]), help="Where the name tells none."
 )

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from outlive.cli.ledger_migrate import migrate
-
 if TYPE_CHECKING:
     from outlive.client import Client
     from outlive.ledger.effects import EffectRecord
@@ -20,10 +18,7 @@ SHOWN_KEY = 12  # characters: what a person types
 
 @click.group()
 def ledger() -> None:
-    """Show the effects of tools, settle those whose outcome nobody knows; bring the tables up to date."""
-
-
-ledger.add_command(migrate)
+    """Show the effects of tools, and settle those whose outcome nobody knows."""
 
 
 @ledger.command("list")

@@ -15,7 +15,6 @@ COMMANDS = {
     "budget": ("outlive.cli.money", "Show, set and raise budgets: what may be spent."),
     "cancel": ("outlive.cli.deciding", "End the run of an agent."),
     "chat": ("outlive.cli.chat", "Talk with an agent; the conversation outlives everything."),
-    "check": ("outlive.cli.check", "Replay the runs in flight with this code, before it serves them."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
@@ -24,16 +23,17 @@ COMMANDS = {
     "engine": ("outlive.cli.engine", "Back up, restore and look at the embedded engine."),
     "init": ("outlive.cli.init", "Write a first agent into this folder."),
     "ledger": ("outlive.cli.ledger", "Show what was done to the outside world, and settle what nobody knows."),
+    "mcp": ("outlive.cli.mcp", "Serve this project to an assistant, as an MCP server."),
     "plan": ("outlive.cli.plan", "Start plans, rehearse them, look at them and cancel them."),
     "run": ("outlive.cli.run", "Run an agent on a prompt, and follow it."),
     "runs": ("outlive.cli.runs", "List the runs of agents, and what keeps them from moving."),
     "say": ("outlive.cli.deciding", "Say something to the run of an agent."),
+    "schedule": ("outlive.cli.schedule", "Start agents, plans and batches again and again, at set times."),
+    "serve": ("outlive.cli.serve", "Serve the HTTP API, until Ctrl-C."),
     "show": ("outlive.cli.show", "Show a run: what was said, called, waited for and paid."),
     "spend": ("outlive.cli.money", "Tell what was spent: by agent, batch, model, day or tenant."),
     "undo": ("outlive.cli.undo", "Take back what a run has done, the latest first."),
     "up": ("outlive.cli.up", "Run the engine and the workers, until Ctrl-C."),
-    "worker": ("outlive.cli.worker", "Run one worker process, until SIGTERM."),
-    "workers": ("outlive.cli.workers", "List the workers and the versions that they serve; promote, roll back."),
 }
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -38,10 +38,8 @@ def source_options(command: F) -> F:
     defaults = ReadingOptions()
     for option in reversed(
         [
-            click.option("--column", help="Column or field that holds the URL or path (CSV, JSONL, SQL)."),
-            click.option("--text-column", help="Column or field that holds the text itself (CSV, JSONL, SQL)."),
-            click.option("--query", help="For sql:VARIABLE: the SELECT whose rows are the documents."),
-            click.option("--key", help="For sql:VARIABLE: the column that tells rows apart.  [id]"),
+            click.option("--column", help="Column or field that holds the URL or path (CSV, JSONL)."),
+            click.option("--text-column", help="Column or field that holds the text itself (CSV, JSONL)."),
             click.option(
                 "--extract",
                 type=click.Choice(["page", "article"]),
@@ -117,8 +115,6 @@ class Reading:
 
     column: str | None
     text_column: str | None
-    query: str | None
-    key: str | None
     extract: str
     long_documents: str
     max_size: int

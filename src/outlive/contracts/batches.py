@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from outlive.contracts.agents import DecisionTaken
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
@@ -75,7 +73,6 @@ class BatchInput:
         heartbeat_timeout_seconds: Silence after which a window's worker is taken for dead; None takes the policy's.
         waits_for: Key of the budget that it is paused for.
         heard: Latest version of each budget that it has heard of.
-        decided: The last decisions that people have made for it.
     """
 
     batch_id: str
@@ -89,7 +86,6 @@ class BatchInput:
     heartbeat_timeout_seconds: float | None = None
     waits_for: str | None = None
     heard: dict[str, int] = field(default_factory=dict)
-    decided: list[DecisionTaken] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +114,6 @@ class WindowReport:
         halted: Why the batch has to pause, where it has to.
         budget: Key of the budget that does not pay, where that is why.
         budget_version: Its version then.
-        about: What is known of it, for whoever decides.
     """
 
     recorded: int = 0
@@ -126,7 +121,6 @@ class WindowReport:
     halted: str | None = None
     budget: str | None = None
     budget_version: int = -1
-    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from outlive.contracts.outcomes import Cause
-from outlive.documents.places import is_object_url
 
 MAX_FIELD: Final = 20_000_000
 """Longest line or cell of a list, in characters. One quote that never closes must not swallow a whole file."""
@@ -25,7 +24,7 @@ class Entry:
     """One document of a source, not read yet.
 
     Attributes:
-        uri: URL or absolute path; ``FILE#N`` or ``sql:VARIABLE#KEY`` where the row itself holds the text.
+        uri: URL or absolute path, or ``FILE#N`` where the row itself holds the text.
         text: The text itself, where the source holds it; nothing is read then.
         fields: The other columns or fields of its row; JSON values.
         cause: Set where the row itself is at fault: this cause and reason are the document's outcome.
@@ -68,10 +67,10 @@ def cleaned(value: Any) -> Any:
 def address_key(uri: str) -> str:
     """Return what is equal for two ways to write one address, so that a duplicate URL is done once.
 
-    The scheme and host in lower case, without the default port and the fragment. The query stays as it is. A path is
-    its own key, and so is the URL of an object, whose key may hold any character.
+    The scheme and host in lower case, without the default port and the fragment. The query stays as it is, and a
+    path is its own key.
     """
-    if not is_url(uri) or is_object_url(uri):
+    if not is_url(uri):
         return uri
     try:
         parts = urlsplit(uri)

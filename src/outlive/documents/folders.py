@@ -110,7 +110,7 @@ class Glob:
         magic = next(index for index, part in enumerate(parts) if MAGIC.search(part))
         self.folder = Path(*parts[:magic]).absolute() if magic else Path.cwd()
         self.pattern = "/".join(parts[magic:])
-        self._regex = re.compile(glob_regex(parts[magic:]))
+        self._regex = re.compile(_glob_regex(parts[magic:]))
         self._hidden = any(part.startswith(".") for part in parts[magic:])
         self._depth = None if "**" in parts else len(parts) - magic
 
@@ -123,7 +123,7 @@ class Glob:
         return self._regex.fullmatch(relative) is not None
 
 
-def glob_regex(parts: tuple[str, ...]) -> str:
+def _glob_regex(parts: tuple[str, ...]) -> str:
     """Return a glob as a regular expression. ``fnmatch`` alone lets ``*`` run over ``/``."""
     pieces = []
     for index, part in enumerate(parts):

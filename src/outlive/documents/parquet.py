@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outlive.documents.rows import Part, ResultRow, Table
-from outlive.documents.sinks import ROW_GROUP, TableSink
-from outlive.documents.targets import ByteTarget
+from outlive.documents.sinks import ROW_GROUP, TableSink, Target
 
 _KINDS: Final = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
 _USD: Final = pa.decimal128(18, 9)  # billionths of a dollar, exactly
@@ -26,15 +25,14 @@ _FIXED: Final = {
 class ParquetSink(TableSink):
     """Row groups of some thousand rows, compressed with Zstandard; the schema is fixed by the first rows."""
 
-    def __init__(self, target: ByteTarget, columns: Sequence[str] | None) -> None:
+    def __init__(self, target: Target, columns: Sequence[str] | None) -> None:
         super().__init__(target, columns, at_once=ROW_GROUP)
-        self._file = target.file
         self._writer: Any = None
         self._schema: Any = None
 
     def _begin(self, table: Table) -> None:
         self._schema = pa.schema(list(zip(table.names(), _types(table), strict=True)))
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(self._target.file, self._schema, compression="zstd")
 
     def _put(self, table: Table, rows: Sequence[ResultRow]) -> None:
         if not rows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from aiohttp import ClientSession
 
@@ -17,11 +17,7 @@ from outlive.documents.extracting import Reading, extract
 from outlive.documents.fetching import Fetched, Fetcher, Transient, open_session, parse_url
 from outlive.documents.files import path_of_url, read_file
 from outlive.documents.hosts import Hosts
-from outlive.documents.places import is_object_url
 from outlive.errors import DocumentError, UsageError
-
-if TYPE_CHECKING:
-    from outlive.documents.objects import ObjectReader
 
 EXTRACTS: Final = ("page", "article")
 
@@ -76,7 +72,6 @@ class Reader:
         self._backoff = backoff or Backoff()
         self._session: ClientSession | None = None
         self._fetcher: Fetcher | None = None
-        self._objects: ObjectReader | None = None
         self._hosts = Hosts(connections=self._options.connections_per_host, delay=self._options.delay_seconds)
 
     async def __aenter__(self) -> Self:
@@ -98,8 +93,7 @@ class Reader:
         """Return the text of a document.
 
         Args:
-            uri: An ``http``, ``https``, ``file``, ``s3``, ``gs`` or ``az`` URL, or a path; a relative one is relative
-                to the process's folder.
+            uri: An ``http``, ``https`` or ``file`` URL, or a path; a relative one is relative to the process's folder.
 
         Raises:
             DocumentError: It cannot be read: its cause and reason are the document's outcome.
@@ -111,8 +105,6 @@ class Reader:
             if path is None:
                 raise DocumentError(Cause.BAD_ADDRESS, f"{uri!r} is not a file on this machine.")
             return await self._read_local(str(path))
-        if is_object_url(uri):
-            return await self._read_object(uri)
         fetched = await self._fetch(uri)
         return await extract(
             fetched.body,
@@ -126,14 +118,6 @@ class Reader:
         # On the event loop: a read from the page cache takes 15 µs, a hop to a thread 60 to 100 µs of CPU.
         data = read_file(path, self._options.max_bytes)
         return await extract(data, name=PurePath(path).name, article=self._options.extract == "article")
-
-    async def _read_object(self, url: str) -> Reading:
-        if self._objects is None:
-            from outlive.documents.objects import ObjectReader  # late: few batches need it
-
-            self._objects = ObjectReader(max_bytes=self._options.max_bytes)
-        data = await self._objects.read(url)
-        return await extract(data, name=PurePath(url).name, article=self._options.extract == "article")
 
     async def _fetch(self, uri: str) -> Fetched:
         if self._fetcher is None:

@@ -166,42 +166,9 @@ class Table:
         ]
 
 
-def kinds_of_schema(schema: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the kinds of an answer's fields by its JSON schema; None where the answer is no object with known fields.
-
-    A list or object is text, namely JSON.
-    """
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        return None
-    return {name: _kind_of_schema(part) for name, part in properties.items()}
-
-
-_KINDS_OF_TYPES: Final = {"boolean": "bool", "integer": "int", "number": "float"}
-
-
-def _kind_of_schema(part: Any) -> str:
-    if not isinstance(part, Mapping):
-        return "text"
-    branches = [branch for branch in part.get("anyOf", []) if branch != {"type": "null"}]
-    if len(branches) == 1:
-        return _kind_of_schema(branches[0])
-    named = part.get("type")
-    types = [str(name) for name in (named if isinstance(named, list) else [named]) if name != "null"]
-    return _KINDS_OF_TYPES.get(types[0], "text") if len(types) == 1 else "text"
-
-
-def learn_table(
-    rows: Sequence[ResultRow], columns: Sequence[str] | None, kinds: Mapping[str, str] | None = None
-) -> Table:
-    """Return the table for the rows that were seen, and for others like them.
-
-    Args:
-        columns: The fields of results that get a column, where they are known.
-        kinds: The same with their kinds, where those are known too.
-    """
-    known = None if kinds is None else Part(prefix="result", kinds=kinds)
+def learn_table(rows: Sequence[ResultRow], columns: Sequence[str] | None) -> Table:
+    """Return the table for the rows that were seen, and for others like them."""
     return Table(
-        result=known or learn_part("result", (row.result for row in rows), columns),
+        result=learn_part("result", (row.result for row in rows), columns),
         fields=learn_part("fields", (row.fields for row in rows)),
     )

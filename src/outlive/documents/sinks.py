@@ -1,20 +1,22 @@
-"""How results are written: JSON lines, CSV and Parquet, as a stream and never left half. See docs/decisions."""
+"""Where results go: JSON lines, CSV and Parquet, written as a stream and never left half. See docs/decisions."""
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
+import secrets
+import stat
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from outlive.documents.kinds import ending
-from outlive.documents.places import database_parts, is_object_url
 from outlive.documents.rows import ResultRow, Table, as_object, learn_table
-from outlive.documents.targets import ByteTarget, FileTarget, Target
 from outlive.errors import SinkError
 
 STDOUT: Final = "-"
@@ -24,6 +26,59 @@ _LEARNED_FROM: Final = 1000  # rows that decide the columns of a table
 ROW_GROUP: Final = 5000  # rows of a Parquet file that are in memory at once
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # full-width ones too
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?%?")
+
+
+class Target:
+    """A file that appears whole or not at all, or a stream such as standard output."""
+
+    def __init__(self, path: Path | None, stdout: BinaryIO | None) -> None:
+        self.name = "standard output" if path is None else str(path)
+        self._final = self._part = None
+        self._ours = path is not None
+        if path is None:
+            self.file: BinaryIO = stdout or sys.stdout.buffer
+            return
+        final = Path(os.path.realpath(path))  # a link stays one
+        with self.errors():
+            if final.is_dir():
+                raise SinkError(f"{self.name!r} is a folder. Name a file in it.")
+            if final.exists() and not stat.S_ISREG(final.stat().st_mode):
+                self.file = final.open("wb")  # a pipe or device: nothing to rename onto
+                return
+            part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+            self.file = part.open("xb")
+            self._final, self._part = final, part
+
+    def commit(self) -> None:
+        """Put the file in its place."""
+        with self.errors():
+            self.file.flush()
+            if self._part is not None:
+                os.fsync(self.file.fileno())
+            if self._ours:
+                self.file.close()
+            if self._part is not None and self._final is not None:
+                self._part.replace(self._final)
+
+    def abandon(self) -> None:
+        """Leave what was there before as it was."""
+        if self._ours:
+            with contextlib.suppress(OSError):
+                self.file.close()
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what the system says into what the user can do."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # the reader of our output has gone: the command ends, silently
+        except FileNotFoundError as error:
+            raise SinkError(f"The folder of {self.name!r} does not exist. Create it, or name another.") from error
+        except OSError as error:
+            raise SinkError(f"Results cannot be written to {self.name!r}: {error.strerror or error}.") from error
 
 
 class Sink(ABC):
@@ -83,92 +138,62 @@ def open_sink(
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
     columns: Sequence[str] | None = None,
-    kinds: Mapping[str, str] | None = None,
     stdout: BinaryIO | None = None,
 ) -> Sink:
     """Return a sink that is known to be writable.
 
     Args:
-        destination: A file, an object (``s3://``, ``gs://``, ``az://``), a table (``sql:VARIABLE/TABLE``, where that
-            environment variable holds the URL of the database), or ``-`` for standard output.
+        destination: A file, or ``-`` for standard output.
         format: ``jsonl``, ``csv`` or ``parquet``; None goes by the file's ending, and takes JSON lines for ``-``.
         columns: Fields of the results that get a column of their own; None takes those of the first thousand rows.
-        kinds: For a table: the kinds of the results' fields, as `rows.kinds_of_schema` gives them.
         stdout: What ``-`` writes to; None takes the process's own.
 
     Raises:
         SinkError: An unknown format, a missing folder or package, or a place that cannot be written to.
     """
     text = str(destination)
-    if database_parts(text) is not None:
-        return _open_table(text, format, columns, kinds)
-    chosen = format or ("jsonl" if text == STDOUT else _format_of(text))
+    path = None if text == STDOUT else Path(text).expanduser()
+    chosen = format or (_format_of(path) if path is not None else "jsonl")
     if chosen not in FORMATS:
         raise SinkError(f"The format {chosen!r} is not known. It is one of {', '.join(FORMATS)}.")
     if chosen == "parquet":
-        return _open_parquet(text, columns)
-    target = _target(text, stdout)
+        return _open_parquet(path, columns)
+    target = Target(path, stdout)
     return JsonLinesSink(target) if chosen == "jsonl" else CsvSink(target, columns)
 
 
-def _open_table(text: str, chosen: str | None, columns: Sequence[str] | None, kinds: Mapping[str, str] | None) -> Sink:
-    from outlive.documents.sql_tables import SqlSink, SqlTarget
-
-    if chosen is not None:
-        raise SinkError(f"{text!r} is a table of a database, which has no format. Leave `--format` out.")
-    return SqlSink(SqlTarget(text), columns, kinds)
-
-
-def _format_of(text: str) -> str:
-    chosen = _BY_ENDING.get(ending(text))
+def _format_of(path: Path) -> str:
+    chosen = _BY_ENDING.get(path.suffix.lower())
     if chosen is None:
-        raise SinkError(f"The ending of {text!r} names no format. Use .jsonl, .csv or .parquet, or give `--format`.")
+        raise SinkError(
+            f"The ending of {str(path)!r} names no format. Use .jsonl, .csv or .parquet, or give `--format`."
+        )
     return chosen
 
 
-def _target(text: str, stdout: BinaryIO | None = None) -> ByteTarget:
-    if is_object_url(text):
-        from outlive.documents.objects_written import ObjectTarget
-
-        return ObjectTarget(text)
-    return FileTarget(None if text == STDOUT else Path(text).expanduser(), stdout)
-
-
-def _open_parquet(text: str, columns: Sequence[str] | None) -> Sink:
-    if text == STDOUT:
+def _open_parquet(path: Path | None, columns: Sequence[str] | None) -> Sink:
+    if path is None:
         raise SinkError("Parquet cannot be written to standard output. Name a file, or use `--format jsonl`.")
     try:
         from outlive.documents.parquet import ParquetSink
     except ImportError as error:
         raise SinkError("Writing Parquet needs a package: `pip install 'outlive[parquet]'`.") from error
-    return ParquetSink(_target(text), columns)
+    return ParquetSink(Target(path, None), columns)
 
 
 class JsonLinesSink(Sink):
     """One JSON object a line, the result as it is."""
 
-    def __init__(self, target: ByteTarget) -> None:
-        super().__init__(target)
-        self._file = target.file
-
     def _write(self, rows: Sequence[ResultRow]) -> None:
         lines = "".join(json.dumps(as_object(row), ensure_ascii=False, default=str) + "\n" for row in rows)
-        self._file.write(lines.encode("utf-8", "backslashreplace"))  # half a pair becomes its JSON escape
+        self._target.file.write(lines.encode("utf-8", "backslashreplace"))  # half a pair becomes its JSON escape
 
 
 class TableSink(Sink):
     """Holds the first rows back until they have shown which columns there are."""
 
-    def __init__(
-        self,
-        target: Target,
-        columns: Sequence[str] | None,
-        *,
-        at_once: int,
-        kinds: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, target: Target, columns: Sequence[str] | None, *, at_once: int) -> None:
         super().__init__(target)
-        self._kinds = kinds
         self._columns = None if columns is None else list(columns)
         self._at_once = at_once
         self._held: list[ResultRow] = []
@@ -184,7 +209,7 @@ class TableSink(Sink):
 
     def _release(self) -> None:
         if self._table is None:
-            self._table = learn_table(self._held[:_LEARNED_FROM], self._columns, self._kinds)
+            self._table = learn_table(self._held[:_LEARNED_FROM], self._columns)
             self._begin(self._table)
         self._put(self._table, self._held)
         self._held = []
@@ -199,9 +224,8 @@ class TableSink(Sink):
 class CsvSink(TableSink):
     """UTF-8, one row a document; a text that a spreadsheet would run as a formula gets a ``'`` before it."""
 
-    def __init__(self, target: ByteTarget, columns: Sequence[str] | None) -> None:
+    def __init__(self, target: Target, columns: Sequence[str] | None) -> None:
         super().__init__(target, columns, at_once=1)
-        self._file = target.file
 
     def _begin(self, table: Table) -> None:
         self._put_cells([[_csv_cell(name) for name in table.names()]])
@@ -212,7 +236,7 @@ class CsvSink(TableSink):
     def _put_cells(self, rows: list[list[Any]]) -> None:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
-        self._file.write(text.getvalue().encode("utf-8", "replace"))
+        self._target.file.write(text.getvalue().encode("utf-8", "replace"))
 
 
 def _csv_cell(cell: Any) -> Any:

@@ -21,7 +21,6 @@ from outlive.documents.lists import (
     json_row,
     line_entries,
 )
-from outlive.documents.places import database_parts, is_object_url
 from outlive.errors import SourceError
 
 STDIN: Final = "-"
@@ -63,32 +62,20 @@ def open_source(
     *,
     column: str | None = None,
     text_column: str | None = None,
-    query: str | None = None,
-    key: str | None = None,
     stdin: TextIO | None = None,
 ) -> Source:
     """Return a source whose first entries have been seen to be there.
 
     Args:
-        source: A folder, a glob, a list (lines, CSV, JSON lines), one document, one URL, a prefix or glob of an object
-            store (``s3://``, ``gs://``, ``az://``), ``sql:VARIABLE`` for the rows of a query on the database whose URL
-            that environment variable holds, or ``-`` for ``stdin``.
+        source: A folder, a glob, a list (lines, CSV, JSON lines), one document, one URL, or ``-`` for ``stdin``.
         column: Column or field with the URLs or paths; ``a.b`` reaches into JSON objects.
         text_column: Column or field with the text itself; with ``column`` too, that one only names the document.
-        query: The SELECT, for ``sql:VARIABLE``; its rows are read when the batch is started.
-        key: The column that tells its rows apart; None takes ``id``.
         stdin: What ``-`` reads: lines, or JSON lines where a column is named or the first line is a JSON object.
 
     Raises:
         SourceError: The source is missing, empty, not readable, or has no such column. Nothing was started.
     """
     text = str(source)
-    if (database := database_parts(text)) is not None and database[1] is None:
-        from outlive.documents.sql import from_rows
-
-        return _checked(from_rows(database[0], query, Columns(address=column, text=text_column), key), text)
-    if query is not None or key is not None:
-        raise SourceError(f"{text!r} is no database. `--query` and `--key` are for sql:VARIABLE.")
     if text == STDIN:
         return _checked(_from_stdin(stdin, column, text_column), text)
     path = Path(text).expanduser()
@@ -107,9 +94,6 @@ def _from_place(text: str, path: Path, column: str | None, text_column: str | No
     if _WEB.match(text):
         _refuse_columns(text, column, text_column)
         return Source(text, lambda: iter([Entry(uri=text)]))
-    if is_object_url(text):
-        _refuse_columns(text, column, text_column)
-        return _from_objects(text)
     if is_url(text):
         return _from_file_url(text, column, text_column)
     if path.is_dir():
@@ -131,27 +115,8 @@ def _from_file_url(text: str, column: str | None, text_column: str | None) -> So
 
     path = path_of_url(text)
     if path is None:
-        raise SourceError(f"{text!r} is not a source. URLs are read over http, https, s3, gs, az, or file:///PATH.")
+        raise SourceError(f"{text!r} is not a source. URLs are read over http, https, or file:///PATH.")
     return _from_place(str(path), path, column, text_column)
-
-
-def _from_objects(url: str) -> Source:
-    from outlive.documents.objects import ObjectListing
-
-    listing = ObjectListing(url)
-    if listing.is_one_object:
-        if ending(url) in _CSV | _JSON_LINES:
-            raise SourceError(
-                f"{url!r} is a list of documents. Lists are read from files: download it and name the file; its rows "
-                "may hold object URLs."
-            )
-        return Source(f"the document {url}", listing.entries)
-    if next(listing.entries(), None) is None:
-        raise SourceError(
-            f"{url!r} holds no object that matches. Below a prefix those of a kind that is read are taken (HTML, PDF, "
-            "Markdown, text, code); '**/*' at its end takes every object whatever its name."
-        )
-    return Source(f"the objects {url}", listing.entries)
 
 
 def _from_folder(folder: Path) -> Source:

@@ -20,7 +20,6 @@ from outlive.ledger.ledger import Ledger
 from outlive.ledger.retention import PAYLOAD_COLUMNS, Kept
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
-from outlive.streams.schema import streams_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,7 @@ async def keep_house(
     began, now = time.monotonic(), now or datetime.now(UTC)
     home = Home(settings.home)
     before = (now - timedelta(days=settings.retention_days)).timestamp()
-    async with Ledger(settings.ledger or home.ledger_db) as ledger, StreamLog(streams_of(settings)) as log:
+    async with Ledger(settings.ledger or home.ledger_db) as ledger, StreamLog(home.streams_db) as log:
         try:
             await _check_namespace(client, ledger, others_are_gone=others_are_gone)
             forgotten = await _forgettable(client, ledger, log, before)

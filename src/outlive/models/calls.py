@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from outlive.contracts.outcomes import Cause
 from outlive.errors import AnswerInvalid, ModelHalted, ModelOverloaded
-from outlive.meters import Measure, count, count_answer
 from outlive.models.answers import Answer, Request
 from outlive.models.extractive import extract
 from outlive.models.given_prices import GivenPrices
-from outlive.models.pacing import Pacer
 from outlive.models.paying import Payer
 from outlive.models.throttle import Throttle
 from outlive.names import OFFLINE_MODEL
@@ -35,23 +33,14 @@ class Models:
     Pydantic AI is imported when the first model other than ``offline:extractive`` is asked for: that takes seconds.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        first_backoff: float = 0.5,
-        prices: GivenPrices | None = None,
-        pacer: Pacer | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, *, first_backoff: float = 0.5, prices: GivenPrices | None = None) -> None:
         """Make nothing yet: no connection, no import.
 
         Args:
             settings: Timeouts and attempts.
             first_backoff: Seconds before the second attempt; doubled for each further one.
             prices: Of models that Outlive does not know.
-            pacer: Lets each attempt wait for its turn; None makes it at once.
         """
-        self._pacer = pacer or Pacer()
         self.settings = settings
         self._first_backoff = first_backoff
         self._prices = prices
@@ -165,32 +154,12 @@ class Models:
     async def _paid_attempt(
         self, exchange: "Exchange", throttle: Throttle, request: Request, payer: Payer | None
     ) -> "Answer | Retry":
-        epoch = await throttle.enter()
-        try:
-            reckoned = await self._pacer.turn(request.model, input_bytes=_size(request))
-            # Only now is money set aside: what waits for its turn is not in flight.
-            outcome = await self._paid(exchange, throttle, epoch, request, payer)
-        finally:
-            throttle.leave()
-        if isinstance(outcome, Answer):
-            tokens = {"input_tokens": outcome.input_tokens, "output_tokens": outcome.output_tokens}
-            self._pacer.came_to(request.model, reckoned, **tokens)
-            count_answer(request.model, usd_nanos=outcome.usd_nanos, **tokens)
-        else:
-            count(Measure.MODEL_CALLS, model=request.model, outcome="refused" if outcome.refused else "failed")
-            if outcome.refused and outcome.wait is not None and outcome.wait <= _LONGEST_WAIT:
-                await self._pacer.refused(request.model, outcome.wait)
-        return outcome
-
-    async def _paid(
-        self, exchange: "Exchange", throttle: Throttle, epoch: int, request: Request, payer: Payer | None
-    ) -> "Answer | Retry":
         if payer is None:
-            return await self._attempt(exchange, throttle, epoch, request)
+            return await self._attempt(exchange, throttle, request)
         paid = await payer.reserve(request, exchange.ceiling)
         try:
             limited = replace(request, max_output_tokens=paid.output_tokens)
-            outcome = await self._attempt(exchange, throttle, epoch, limited)
+            outcome = await self._attempt(exchange, throttle, limited)
         except BaseException as error:
             await payer.give_back(paid, error)
             raise
@@ -200,11 +169,10 @@ class Models:
             await payer.give_back(paid, outcome)
         return outcome
 
-    async def _attempt(
-        self, exchange: "Exchange", throttle: Throttle, epoch: int, request: Request
-    ) -> "Answer | Retry":
+    async def _attempt(self, exchange: "Exchange", throttle: Throttle, request: Request) -> "Answer | Retry":
         from outlive.models.exchange import Retry
 
+        epoch = await throttle.enter()
         try:
             async with asyncio.timeout(self.settings.model_timeout):
                 answer = await exchange.attempt(request)
@@ -217,6 +185,8 @@ class Models:
         else:
             throttle.succeeded()
             return answer
+        finally:
+            throttle.leave()
 
     def _backoff(self, attempt: int) -> float:
         longest = self._first_backoff * 2.0 ** (attempt - 1)
@@ -240,12 +210,6 @@ class Models:
     async def pydantic_ai_model(self, model: str) -> Any:
         """Return the Pydantic AI model behind a name, for code that wants to call it itself."""
         return (await self._exchange(model)).model
-
-
-def _size(request: Request) -> int:
-    """Return about how many bytes a request has."""
-    said = sum(len(turn.answer) + len(turn.complaint) for turn in request.turns)
-    return len(request.text) + len(request.instruction or "") + said
 
 
 def whole(answer: Answer) -> Answer:

@@ -41,7 +41,6 @@ from outlive.models.answers import Answer, Request
 from outlive.models.catalog import retries_are_off
 from outlive.models.outputs import Output
 from outlive.models.prices import Ceiling, Prices
-from outlive.models.tracing import model_tracing
 
 _TOOL = "final_result"
 _MOST_PARAMETERS = 256
@@ -103,7 +102,7 @@ class Exchange:
                 _messages(request),
                 model_settings=settings,
                 model_request_parameters=self._parameters_for(request),
-                instrument=model_tracing() or False,
+                instrument=False,
             )
         except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
             raise judged(error, self.name) from error

@@ -2,28 +2,19 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError
 
 from outlive.contracts.events import RunEvent
 from outlive.errors import LedgerError
-from outlive.ledger.dialects import is_postgres
-from outlive.ledger.outages import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    PATIENCE_SECONDS,
-    is_passing,
-    reason_of,
-)
 from outlive.streams.following import Poller
-from outlive.streams.reading import CommitWatch, Page, last_events, next_offsets, prune, read_page
-from outlive.streams.schema import name_of, open_streams
+from outlive.streams.reading import CommitWatch, Page, last_events, prune, read_page
+from outlive.streams.schema import open_streams
 
 EVENTS_PER_PAGE = 500
 THREADS = 2  # one looks for news while the other reads
@@ -34,12 +25,11 @@ T = TypeVar("T")
 class StreamLog:
     """The event log for its readers: any number of processes, each with any number of followers.
 
-    Making one touches nothing. A file need not exist yet: it is opened once a writer has made it. A server that cannot
-    be reached is tried again for some seconds.
+    Making one touches nothing. The file need not exist yet: it is opened once a writer has made it.
     """
 
-    def __init__(self, where: Path | str) -> None:
-        self._where = where
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._engine: Engine | None = None
         self._watch: CommitWatch | None = None
         self._poller = Poller(self._look)
@@ -54,12 +44,12 @@ class StreamLog:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the log. Reading again opens it again."""
+        """Close the file. Reading again opens it again."""
         await self._poller.aclose()
         if self._threads is not None:
-            threads, self._threads = self._threads, None
-            await asyncio.to_thread(threads.shutdown)  # a look that nobody waits for any more still has a connection
-            await asyncio.to_thread(self._close)
+            await self._call(self._close)
+            self._threads.shutdown(wait=False)
+            self._threads = None
 
     async def read(self, stream: str, from_: int = 0, limit: int = 1000) -> list[RunEvent]:
         """Return up to ``limit`` events of a stream from an offset on; none where it has none (yet).
@@ -143,21 +133,15 @@ class StreamLog:
     async def _call(self, read: Callable[..., T], *arguments: Any) -> T:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
-        give_up_at, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, read, *arguments)
-            except DBAPIError as error:
-                if not is_passing(error) or time.monotonic() + pause > give_up_at:
-                    refused = f"The event log {name_of(self._where)!r} refused: {reason_of(error)}."
-                    raise LedgerError(refused) from error
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, read, *arguments)
+        except DatabaseError as error:
+            raise LedgerError(f"The event log {str(self.path)!r} refused: {error.orig}.") from error
 
     def _opened(self) -> Engine | None:
         with self._opening:
-            if self._engine is None and (isinstance(self._where, str) or self._where.exists()):
-                self._engine = open_streams(self._where)
+            if self._engine is None and self.path.exists():
+                self._engine = open_streams(self.path)
             return self._engine
 
     def _page(self, stream: str, first: int, limit: int) -> Page:
@@ -165,14 +149,11 @@ class StreamLog:
         return Page(events=[]) if engine is None else read_page(engine, stream, first, limit)
 
     def _watched(self, names: frozenset[str]) -> dict[str, int] | None:
-        engine = self._opened()
-        if engine is None:
-            return None
-        if is_postgres(engine):
-            with engine.begin() as connection:
-                return next_offsets(connection, names)
         with self._opening:
             if self._watch is None:
+                engine = self._opened()
+                if engine is None:
+                    return None
                 self._watch = CommitWatch(engine)
             watch = self._watch
         return watch.look(names)

@@ -48,7 +48,7 @@ def next_offsets(connection: Connection, names: Iterable[str]) -> dict[str, int]
 
 
 class CommitWatch:
-    """Tells, over a connection of its own to a SQLite file, whether anybody has committed since it last looked."""
+    """Tells, over a connection of its own, whether anybody has committed since it last looked."""
 
     def __init__(self, engine: Engine) -> None:
         self._connection = engine.connect()
@@ -87,7 +87,7 @@ def prune(engine: Engine, names: Sequence[str], before: float) -> int:
         some = names[start : start + STREAMS_PER_TRANSACTION]
         with engine.execution_options(outlive_writes=True).begin() as connection:
             query = select(streams.c.number).where(streams.c.name.in_(some), streams.c.last_at < before)
-            numbers = list(connection.execute(query.order_by(streams.c.name).with_for_update()).scalars())
+            numbers = list(connection.execute(query).scalars())
             connection.execute(delete(events).where(events.c.stream.in_(numbers)))
             connection.execute(delete(streams).where(streams.c.number.in_(numbers)))
         removed += len(numbers)

@@ -1,9 +1,8 @@
-"""The tables of the event log, and how it is opened: a SQLite file, or the PostgreSQL database that has the ledger.
+"""The tables of the event log, and how its file is opened.
 
 The file is written with ``synchronous=NORMAL``: what was committed outlives a kill -9 of any process. A power cut may
 take the last moments of a stream with it. That is meant: results, effects and money rest elsewhere (history, ledger),
-and a sync for every handful of tokens would wear the disk for nothing. PostgreSQL syncs each commit: without, the death
-of its process would take back events that readers have seen, and give their offsets to others.
+and a sync for every handful of tokens would wear the disk for nothing.
 """
 
 from collections.abc import Iterator
@@ -12,9 +11,6 @@ from pathlib import Path
 from sqlalchemy import Boolean, Column, Engine, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 from outlive.ledger.database import open_sqlite
-from outlive.ledger.postgres import open_postgres, shown
-from outlive.ledger.tables import Wanted
-from outlive.settings import Settings
 
 SCHEMA_VERSION = 1
 VARIABLES_PER_QUERY = 500  # SQLite takes 32,766 of them
@@ -46,41 +42,16 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-Index(
-    "events_by_note",
-    events.c.stream,
-    events.c.note_id,
-    unique=True,
-    sqlite_where=events.c.note_id.isnot(None),
-    postgresql_where=events.c.note_id.isnot(None),
-)
+Index("events_by_note", events.c.stream, events.c.note_id, unique=True, sqlite_where=events.c.note_id.isnot(None))
 
 
-def streams_of(settings: Settings) -> Path | str:
-    """Return where the event log of a project is: with its ledger on PostgreSQL, else in the state folder."""
-    return settings.ledger or settings.home.resolve() / "streams.db"
-
-
-def name_of(where: Path | str) -> str:
-    """Return what messages call an event log: its path, or its URL without the password."""
-    return str(where) if isinstance(where, Path) else shown(where)
-
-
-def wanted_streams() -> Wanted:
-    """Return what the database of an event log has to hold."""
-    return Wanted(tables=metadata, version=SCHEMA_VERSION, called="event log", version_name="streams_version")
-
-
-def open_streams(where: Path | str) -> Engine:
+def open_streams(path: Path) -> Engine:
     """Open the event log, and create it where it does not exist.
 
     Raises:
-        LedgerError: If the file is something else or damaged, if the server refuses, or if the log was written by a
-            newer Outlive.
+        LedgerError: If the file is something else, is damaged, or was written by a newer Outlive.
     """
-    if isinstance(where, Path):
-        return open_sqlite(where, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
-    return open_postgres(where, wanted_streams())
+    return open_sqlite(path, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
 
 
 def in_chunks(values: list[str]) -> Iterator[list[str]]:

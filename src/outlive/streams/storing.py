@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
-from outlive.ledger.dialects import insert_into
 from outlive.streams.pending import PendingEvent
 from outlive.streams.schema import events, in_chunks, streams
 
@@ -23,8 +22,8 @@ class _Place:
 def store(engine: Engine, pending: Sequence[PendingEvent]) -> int:
     """Write events in their order, each at the next offset of its stream, all or none; returns how many rows.
 
-    The write lock (on PostgreSQL, the streams' rows) is held from the first look at the offsets to the commit:
-    whichever process commits first has the lower offsets, and no offset is left out.
+    The write lock is held from the first look at the offsets to the commit: whichever process commits first has the
+    lower offsets, and no offset is left out.
     """
     with engine.execution_options(outlive_writes=True).begin() as connection:
         places = _places(connection, {item.stream for item in pending}, pending[0].at)
@@ -69,23 +68,16 @@ def _row(item: PendingEvent, place: _Place) -> dict[str, object]:
 
 
 def _places(connection: Connection, names: set[str], at: float) -> dict[str, _Place]:
-    """Return where streams stand, and let nobody else move them on; those that are not there yet begin."""
-    found = _known_places(connection, names)
-    if new := sorted(names - found.keys()):
-        rows = [{"name": name, "next_offset": 0, "last_at": at, "ended": False} for name in new]
-        connection.execute(insert_into(connection, streams).on_conflict_do_nothing(), rows)
-        found |= _known_places(connection, set(new))  # another writer may have begun one of them in this moment
-    return found
-
-
-def _known_places(connection: Connection, names: set[str]) -> dict[str, _Place]:
     found: dict[str, _Place] = {}
     for some in in_chunks(sorted(names)):
-        query = select(streams).where(streams.c.name.in_(some)).order_by(streams.c.name).with_for_update()
-        for row in connection.execute(query):
+        for row in connection.execute(select(streams).where(streams.c.name.in_(some))):
             found[row.name] = _Place(
                 number=row.number, next_offset=row.next_offset, last_at=row.last_at, ended=row.ended
             )
+    for name in sorted(names - found.keys()):
+        new = connection.execute(insert(streams).values(name=name, next_offset=0, last_at=at, ended=False))
+        assert new.inserted_primary_key is not None
+        found[name] = _Place(number=new.inserted_primary_key[0], next_offset=0, last_at=at, ended=False)
     return found
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from outlive.contracts.events import NewEvent
 from outlive.errors import LedgerError
-from outlive.ledger.outages import is_of_the_database, reason_of
 from outlive.streams.pending import LARGEST_QUEUE, PendingEvent, PendingEvents
-from outlive.streams.schema import name_of, open_streams
+from outlive.streams.schema import open_streams
 from outlive.streams.storing import store
 
 logger = logging.getLogger(__name__)
@@ -30,21 +29,20 @@ LONGEST_RETRY_SECONDS = 5.0
 
 
 class StreamWriter:
-    """Writes events of runs; any number of processes may write into one log, also into one stream.
+    """Writes events of runs; any number of processes may write into one file, also into one stream.
 
-    ``async with StreamWriter(where) as writer`` opens it, and on leaving writes what is queued.
+    ``async with StreamWriter(path) as writer`` opens it, and on leaving writes what is queued.
 
-    A disk that is full, or a server that cannot be reached, does not stop the work: events wait in memory, and beyond
-    `LARGEST_QUEUE` the oldest deltas are dropped, with one warning in the log; the next event of the stream says how
-    many (``missed``). A server that is lost in the very moment of a commit may get its events twice.
+    A disk that is full does not stop the work: events wait in memory, and beyond `LARGEST_QUEUE` the oldest deltas are
+    dropped, with one warning in the log; the next event of the stream says how many (``missed``).
 
     Attributes:
         dropped: How many events were dropped so far.
         trouble: Why nothing can be written at the moment, or None.
     """
 
-    def __init__(self, where: Path | str, *, largest_queue: int = LARGEST_QUEUE) -> None:
-        self._where = where
+    def __init__(self, path: Path, *, largest_queue: int = LARGEST_QUEUE) -> None:
+        self.path = path
         self.dropped = 0
         self.trouble: str | None = None
         self._pending = PendingEvents(largest_queue)
@@ -54,12 +52,12 @@ class StreamWriter:
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the log, creating it where it does not exist; a file with mode 0600.
+        """Open the file, creating it with mode 0600 where it does not exist.
 
         Raises:
             LedgerError: If it cannot be opened.
         """
-        engine = await asyncio.to_thread(open_streams, self._where)
+        engine = await asyncio.to_thread(open_streams, self.path)
         self._thread = threading.Thread(target=self._run, args=(engine,), name="outlive-streams", daemon=True)
         self._thread.start()
         return self
@@ -115,7 +113,7 @@ class StreamWriter:
 
     def _require_open(self) -> None:
         if self._thread is None or self._is_closing:
-            raise LedgerError(f"The event log {name_of(self._where)!r} is not open for writing.")
+            raise LedgerError(f"The event log {str(self.path)!r} is not open for writing.")
 
     def _run(self, engine: Engine) -> None:
         committed_at = 0.0
@@ -153,17 +151,17 @@ class StreamWriter:
         while True:
             try:
                 store(engine, events)
-            except Exception as error:  # noqa: BLE001 - the edge of the thread
-                if not (isinstance(error, DBAPIError) and is_of_the_database(error)):  # an event that none takes
-                    self._drop_unwritable(engine, events, error)
-                    return waiting
-                _settle([*waiting, *self._note_trouble(reason_of(error))], is_written=False)
+            except OperationalError as error:
+                _settle([*waiting, *self._note_trouble(str(error.orig))], is_written=False)
                 waiting = []
                 with self._state:
                     if self._is_closing or self._state.wait_for(lambda: self._is_closing, pause):
                         self._report_dropped(len(events), self.trouble)
                         return []
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the edge of the thread: an event that no database takes
+                self._drop_unwritable(engine, events, error)
+                return waiting
             else:
                 self.trouble = None
                 return waiting

@@ -9,8 +9,6 @@ import pytest
 from engines import fresh, until
 from outlive import App, BatchHandle, BatchRequest, Budget, Document, Llm, open_source
 from outlive.client import Client
-from outlive.desk.records import HandOff
-from outlive.errors import HandOffError
 from outlive.ledger.records import BatchState
 from outlive.settings import Settings
 from outlive.testing.model_server import ModelServer
@@ -94,59 +92,3 @@ async def test_batches_of_a_tenant_are_paid_for_by_it_and_counted_in_the_totals(
 
     assert record.spent["calls"] == server.counts.calls == row.calls == COUNT
     assert (row.group, row.usd_nanos) == (tenant, record.spent["usd_nanos"])
-
-
-async def asked(client: Client, handle: BatchHandle) -> HandOff:
-    """Wait until a person is asked about a batch."""
-    found: list[HandOff] = []
-
-    async def is_there() -> bool:
-        found[:] = [one for one in await client.desk.list() if one.workflow_id == f"batch/{handle.batch_id}"]
-        return bool(found)
-
-    await until(is_there, "a person is asked")
-    return found[0]
-
-
-async def test_a_batch_that_waits_for_money_is_on_the_desk_and_goes_on_once_a_person_raises(
-    client: Client, server: ModelServer, tmp_path: Path
-):
-    handle = await begin(client, tmp_path, budget=Budget(calls=12))
-    question = await asked(client, handle)
-    with pytest.raises(HandOffError, match="nonsense"):
-        await client.desk.decide(question.id, "raise", value="nonsense", by="ada")
-    await client.desk.decide(question.id, "raise", value="12calls", by="ada")
-    again = await asked(client, handle)
-    await client.desk.decide(again.id, "raise", value=f"{COUNT}calls", by="ada")
-    await reaches(handle, BatchState.FINISHED)
-
-    assert (question.kind, question.subject) == ("budget", f"batch/{handle.batch_id}")
-    assert again.id != question.id
-    assert "raises nothing" in again.reason
-    assert server.counts.calls == COUNT
-    assert await client.desk.list() == []
-
-
-async def test_a_batch_that_waits_for_money_can_be_ended_with_what_there_is(
-    client: Client, server: ModelServer, tmp_path: Path
-):
-    handle = await begin(client, tmp_path, budget=Budget(calls=12))
-    question = await asked(client, handle)
-    await client.desk.decide(question.id, "stop", by="ada")
-    await reaches(handle, BatchState.CANCELLED)
-    kept = (await handle.status(ask_engine=False)).progress.done
-    await handle.set_budget(Budget(calls=COUNT), by="ada")
-    await handle.start()
-    await reaches(handle, BatchState.FINISHED)
-
-    assert kept == 12
-    assert server.counts.calls == COUNT
-
-
-async def test_the_question_goes_away_where_the_batch_is_cancelled(client: Client, tmp_path: Path):
-    handle = await begin(client, tmp_path, budget=Budget(calls=12))
-    await asked(client, handle)
-    await handle.cancel()
-    await reaches(handle, BatchState.CANCELLED)
-
-    assert await client.desk.list() == []

@@ -8,7 +8,6 @@ from outlive import App, Durable
 from outlive.agents.services import services
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
-from outlive.models.pacing import Pacer
 from outlive.models.prices import Prices
 from outlive.money.purse import Purse
 from outlive.settings import Settings
@@ -34,7 +33,6 @@ async def test_the_models_of_agents_are_built_before_the_first_run_asks_for_them
             holdings=Holdings(Home(settings.home)),
             purse=Purse(ledger, app="shop", longest_call=600.0),
             prices=Prices(),
-            pacer=Pacer(),
         ),
     ):
         offered = services()
