@@ -149,9 +149,12 @@ class Folder:
         return Terminal(ours, process)
 
     @contextlib.asynccontextmanager
-    async def up(self, *arguments: str, environment: dict[str, str] | None = None) -> AsyncIterator[Process]:
-        """`outlive up` for as long as the block runs, with its workers serving."""
-        process = await self.begin("up", *arguments, stderr=asyncio.subprocess.STDOUT, environment=environment)
+    async def up(
+        self, *arguments: str, environment: dict[str, str] | None = None, api_port: int | None = None
+    ) -> AsyncIterator[Process]:
+        """`outlive up` for as long as the block runs, with its workers serving; the API only where a port is given."""
+        api = ["--no-api"] if api_port is None else ["--api-port", str(api_port)]
+        process = await self.begin("up", *api, *arguments, stderr=asyncio.subprocess.STDOUT, environment=environment)
         await until(lambda: len(self.worker_pids()) > 0, "a worker serves")
         try:
             yield process

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from outlive.contracts.limits import Limit as Limit
     from outlive.contracts.plans import FailedItem as FailedItem
     from outlive.contracts.plans import Worked as Worked
+    from outlive.contracts.starts import AgentStart as AgentStart
+    from outlive.contracts.starts import BatchStart as BatchStart
+    from outlive.contracts.starts import PlanStart as PlanStart
     from outlive.documents.document import Document as Document
     from outlive.documents.sources import open_source as open_source
     from outlive.effects.current import idempotency_key as idempotency_key
@@ -43,12 +46,15 @@ if TYPE_CHECKING:
     from outlive.runs import Conversation as Conversation
     from outlive.runs import RunHandle as RunHandle
     from outlive.runs import RunResult as RunResult
+    from outlive.schedules.timing import Timing as Timing
     from outlive.settings import Settings as Settings
 
 _HOMES = {
+    "AgentStart": "outlive.contracts.starts",
     "App": "outlive.app",
     "BatchHandle": "outlive.handles",
     "BatchRequest": "outlive.batch_requests",
+    "BatchStart": "outlive.contracts.starts",
     "BatchStatus": "outlive.handles",
     "Budget": "outlive.contracts.budgets",
     "Client": "outlive.client",
@@ -68,10 +74,12 @@ _HOMES = {
     "Plan": "outlive.plans.plan",
     "PlanFailed": "outlive.errors",
     "PlanHandle": "outlive.plan_runs",
+    "PlanStart": "outlive.contracts.starts",
     "RunHandle": "outlive.runs",
     "RunResult": "outlive.runs",
     "Settings": "outlive.settings",
     "SubAgents": "outlive.agents.sub_agents",
+    "Timing": "outlive.schedules.timing",
     "UndoneEffect": "outlive.effects.declaring",
     "Worked": "outlive.contracts.plans",
     "connection": "outlive.effects.transactions",
@@ -85,9 +93,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "AgentStart",
     "App",
     "BatchHandle",
     "BatchRequest",
+    "BatchStart",
     "BatchStatus",
     "Budget",
     "Client",
@@ -107,10 +117,12 @@ __all__ = [
     "Plan",
     "PlanFailed",
     "PlanHandle",
+    "PlanStart",
     "RunHandle",
     "RunResult",
     "Settings",
     "SubAgents",
+    "Timing",
     "UndoneEffect",
     "Worked",
     "connection",

@@ -220,6 +220,11 @@ class App:
         # By name: desks know apps, and imports go down only.
         return importlib.import_module("outlive.desk.desk").Desk(self.client)
 
+    @property
+    def schedules(self) -> Any:
+        """What is started again and again, at set times: an `outlive.schedules.schedules.Schedules`."""
+        return importlib.import_module("outlive.schedules.schedules").Schedules(self.client)  # by name, as above
+
     async def start(
         self,
         agent: "Agent[Any, Any] | str",

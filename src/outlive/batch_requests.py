@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.contracts.budgets import Budget
-from outlive.documents.sources import Source
+from outlive.contracts.starts import BatchStart
+from outlive.documents.reader import check_options
+from outlive.documents.sources import Source, open_source
+from outlive.models.keys import default_model
+from outlive.models.outputs import prepare_output
+from outlive.registry import Registry
+from outlive.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +58,45 @@ class BatchRequest:
             tenant=tenant,
         )
         return cls(source=source, spec=spec, batch_id=batch_id, budget=budget)
+
+
+def request_for(
+    start: BatchStart,
+    registry: Registry,
+    settings: Settings,
+    *,
+    batch_id: str | None = None,
+    source: Source | None = None,
+) -> BatchRequest:
+    """Check what can be checked of a batch before it is written down, and return the request for it.
+
+    Args:
+        source: The documents, where they are not what ``start.source`` names.
+
+    Raises:
+        AppError: If the app has no such batch function.
+        SourceError: If the source cannot be read.
+        UsageError: If the schema, the reading or the budget cannot be used.
+    """
+    declared = registry.batch(start.function)
+    budget = Budget.parse(start.budget) if start.budget else None
+    if start.output_schema is not None:
+        prepare_output(start.output_schema)
+    check_options(start.reading)
+    if source is None:
+        source = open_source(
+            start.source, column=start.column, text_column=start.text_column, query=start.query, key=start.key
+        )
+    spec = BatchSpec(
+        batch_id=batch_id or "",
+        function=start.function,
+        model=start.model or declared.model or default_model(settings),
+        instruction=start.instruction,
+        output_schema=start.output_schema,
+        concurrency=start.concurrency or declared.concurrency,
+        reading=start.reading,
+        long_documents=start.long_documents,
+        fresh=start.fresh,
+        tenant=start.tenant,
+    )
+    return BatchRequest(source=source, batch_id=batch_id, budget=budget, spec=spec)

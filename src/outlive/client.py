@@ -1,54 +1,38 @@
 """What an application calls: start a batch or an agent, follow it, change it, read its results."""
 
-import contextlib
 import datetime as dt
-import platform
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import temporalio.client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from outlive.app import App
+from outlive.batch_loading import find_batch, load_batch
 from outlive.batch_requests import BatchRequest
-from outlive.contracts.agents import AgentInput, AgentMessage
-from outlive.contracts.batches import BatchSpec
+from outlive.contracts.agents import AgentInput
 from outlive.contracts.budgets import Budget
 from outlive.desk.desk import Desk
-from outlive.documents.entries import Entry, address_key
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
 from outlive.engine.priority import priority_of, tenant_of
 from outlive.engine.run_health import RunHealth, find_run, list_runs
-from outlive.errors import BatchError, EngineUnavailable, RunError
 from outlive.handles import BatchHandle
 from outlive.ledger.ledger import Ledger
-from outlive.ledger.records import BatchRecord, BatchState, NewDocument, require_same
-from outlive.names import (
-    AGENT_WORKFLOW,
-    REQUEST_MEMO,
-    agent_workflow_id,
-    batch_workflow_id,
-    split_agent_workflow_id,
-)
+from outlive.ledger.records import BatchRecord
+from outlive.names import AGENT_WORKFLOW, agent_workflow_id, split_agent_workflow_id
 from outlive.plan_runs import PlanHandle, UndoHandle, find_plan, start_plan, undo_run
-from outlive.registry import BatchFunction, Registry, recipe_of
-from outlive.requesting import as_json, made_up_id, outputs_of, request_digest
+from outlive.registry import BatchFunction, Registry
+from outlive.requesting import agent_input, made_up_id, outputs_of, request_digest
 from outlive.runs import Conversation, RunHandle
+from outlive.schedules.schedules import Schedules
 from outlive.settings import Settings
+from outlive.starting import start_once
 from outlive.streams.log import StreamLog
 from outlive.streams.schema import streams_of
-from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
-
-STALE_LOADING_SECONDS = 24 * 3600
 
 
 class Client:
@@ -100,6 +84,15 @@ class Client:
         return Desk(itself)
 
     @property
+    def schedules(self) -> Schedules:
+        """What is started again and again, at set times."""
+
+        async def itself() -> Client:
+            return self
+
+        return Schedules(itself)
+
+    @property
     def registry(self) -> Registry:
         """What the app declares."""
         return self.app.registry
@@ -121,34 +114,8 @@ class Client:
             SourceError: If the source cannot be read.
             BatchError: If the id stands for a batch with another recipe.
         """
-        spec = replace(request.spec, source=request.source.description, machine=platform.node())
-        spec = replace(spec, recipe=recipe_of(self.function(spec.function), spec))
-        if request.batch_id is not None and (found := await self.find_batch(request.batch_id)):
-            require_same(found, spec)
-            return await self._loaded(request, request.batch_id)
-        provisional = f"loading-{uuid.uuid4().hex}"
-        books = self.ledger.batches
-        await self.ledger.call(books.remove_stale, STALE_LOADING_SECONDS)
-        await self.ledger.call(books.create, replace(spec, batch_id=provisional))
-        try:
-            entries = _new_documents(request.source.entries())
-            digest = await self.ledger.call(books.add_documents, provisional, entries)
-            batch_id = request.batch_id or await self._derived_id(spec, digest)
-            if found := await self.find_batch(batch_id):
-                require_same(found, spec if request.batch_id else replace(spec, source=found.spec.source))
-                await self.ledger.call(books.remove, provisional)
-            else:
-                await self.ledger.call(books.seal, provisional, rename_to=batch_id)
-        except BaseException:
-            with contextlib.suppress(BatchError):
-                await self.ledger.call(books.remove, provisional)
-            raise
-        return await self._loaded(request, batch_id)
-
-    async def _loaded(self, request: BatchRequest, batch_id: str) -> "BatchHandle":
-        if request.budget is not None:
-            await self.ledger.call(self.ledger.budgets.declare, request.budget.scope(batch_workflow_id(batch_id)))
-        return BatchHandle(self, batch_id)
+        loaded = await load_batch(self.ledger, self.registry, request)
+        return BatchHandle(self, loaded.batch_id, is_new=loaded.is_new)
 
     async def start_batch(self, request: BatchRequest) -> "BatchHandle":
         """Start a batch, or return the one that the same request has started before. Returns at once.
@@ -185,8 +152,7 @@ class Client:
 
     async def find_batch(self, batch_id: str) -> BatchRecord | None:
         """Return a batch as the ledger has it; None where there is none, or it is still being written down."""
-        found = await self.ledger.call(self.ledger.batches.find, batch_id)
-        return None if found is None or found.state is BatchState.LOADING else found
+        return await find_batch(self.ledger, batch_id)
 
     async def start_run(
         self,
@@ -217,21 +183,20 @@ class Client:
             RunError: If the id stands for another request.
             EngineUnavailable: If no engine answers.
         """
-        from outlive.agents.durable import payers_of_run
-
-        message = AgentMessage(message_id="start", content=as_json(prompt))
         name, declared = self._agent(agent)
         workflow_id = agent_workflow_id(name, run_id or made_up_id())
-        request = AgentInput(
-            agent=name,
+        request = agent_input(
+            declared,
+            workflow_id,
+            prompt=prompt,
+            deps=deps,
             model=model,
-            deps=self._deps(declared, deps),
-            inbox=[message],
-            messages=list(messages),
-            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+            messages=messages,
+            budget=budget,
+            tenant=tenant,
         )
-        await self._start(workflow_id, request, summary=str(prompt)[:180])
-        return RunHandle(self, workflow_id, outputs_of(declared))
+        is_new = await self._start(workflow_id, request, summary=str(prompt)[:180])
+        return RunHandle(self, workflow_id, outputs_of(declared), is_new=is_new)
 
     async def conversation(
         self,
@@ -250,19 +215,13 @@ class Client:
             RunError: If the id stands for a run that is no conversation.
             EngineUnavailable: If no engine answers.
         """
-        from outlive.agents.durable import payers_of_run
-
         name, declared = self._agent(agent)
         workflow_id = agent_workflow_id(name, conversation_id or made_up_id())
-        request = AgentInput(
-            agent=name,
-            model=model,
-            deps=self._deps(declared, deps),
-            is_conversation=True,
-            budgets=payers_of_run(declared, workflow_id, budget, tenant),
+        request = agent_input(
+            declared, workflow_id, deps=deps, model=model, budget=budget, tenant=tenant, is_conversation=True
         )
-        await self._start(workflow_id, request, summary="conversation")
-        return Conversation(self, workflow_id, outputs_of(declared))
+        is_new = await self._start(workflow_id, request, summary="conversation")
+        return Conversation(self, workflow_id, outputs_of(declared), is_new=is_new)
 
     async def run(self, run_id: str, *, agent: str | None = None) -> RunHandle[Any]:
         """Return the handle of a run.
@@ -339,55 +298,15 @@ class Client:
         name = agent if isinstance(agent, str) else agent.name or ""
         return name, self.app.registry.agent(name)
 
-    def _deps(self, agent: "Agent[Any, Any]", deps: Any) -> Any:
-        if deps is None:
-            return None
-        from pydantic import TypeAdapter
-
-        adapter: TypeAdapter[Any] = TypeAdapter(agent.deps_type)
-        return adapter.dump_python(deps, mode="json")
-
-    async def _start(self, workflow_id: str, request: AgentInput, *, summary: str) -> None:
+    async def _start(self, workflow_id: str, request: AgentInput, *, summary: str) -> bool:
         """Start the agent workflow, or make sure that the one of this id is of the same request."""
-        temporal = await self.temporal()
-        digest = request_digest(request)
-        try:
-            await temporal.start_workflow(
-                AGENT_WORKFLOW,
-                request,
-                id=workflow_id,
-                task_queue=self.settings.task_queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                task_timeout=WORKFLOW_TASK_TIMEOUT,
-                static_summary=summary,
-                memo={REQUEST_MEMO: digest},
-                priority=priority_of(tenant_of(request.budgets), self.registry.priorities),
-            )
-        except WorkflowAlreadyStartedError as error:
-            description = await temporal.get_workflow_handle(workflow_id).describe()
-            known = await description.memo_value(REQUEST_MEMO, default=None)
-            if known is not None and known != digest:
-                raise RunError(
-                    f"The id {workflow_id!r} stands for another request. Take another id, or leave it out."
-                ) from error
-        except RPCError as error:
-            raise EngineUnavailable(f"The engine did not start {workflow_id!r}: {error.message}.") from error
-
-    async def _derived_id(self, spec: BatchSpec, digest: str) -> str:
-        """Return the id that belongs to these documents and this recipe; with `fresh`, the next one not finished."""
-        name = spec.function.rpartition(".")[2]
-        stem = f"{name}-{digest[:8]}{spec.recipe[:4]}"
-        if not spec.fresh:
-            return stem
-        number = 1
-        while (found := await self.find_batch(f"{stem}-fresh-{number}")) and found.state is BatchState.FINISHED:
-            number += 1
-        return f"{stem}-fresh-{number}"
-
-
-def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
-    for entry in entries:
-        uri, text, fields = entry.uri, entry.text, entry.fields or None
-        address = address_key(uri)
-        yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)
+        return await start_once(
+            await self.temporal(),
+            AGENT_WORKFLOW,
+            request,
+            workflow_id=workflow_id,
+            task_queue=self.settings.task_queue,
+            digest=request_digest(request),
+            summary=summary,
+            priority=priority_of(tenant_of(request.budgets), self.registry.priorities),
+        )

@@ -10,10 +10,16 @@
     │   ├── SinkError             results cannot be written where or as asked
     │   ├── ModelUnusable         an unknown model, a missing or refused key, a missing package
     │   ├── BatchError            an unknown batch id, or one that stands for another batch
+    │   │   └── BatchUnknown      there is no such batch
     │   ├── BudgetError           an unknown budget, or amounts that cannot be used
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
+    │   │   └── RunUnknown        there is no such run
+    │   ├── ScheduleError         an unknown schedule, one that is there already, or a time that cannot be read
+    │   │   └── ScheduleUnknown   there is no such schedule
     │   ├── HandOffError          an unknown hand-off, or a decision that it does not take
     │   │   ├── AlreadyDecided    somebody else was quicker
+    │   │   ├── HandOffClaimed    somebody else has claimed it
+    │   │   ├── HandOffUnknown    there is no such hand-off
     │   │   └── LinkRefused       a one-time link that is used, expired or not ours
     │   └── AgentUndurable        a durable agent was called where it would not run durably
     ├── EffectNotDone             raised by a tool that knows that its effect did not happen
@@ -85,12 +91,28 @@ class BatchError(UsageError):
     """A batch id that is unknown, or that already stands for a different batch."""
 
 
+class BatchUnknown(BatchError):
+    """There is no batch of this id."""
+
+
 class BudgetError(UsageError):
     """A budget that is unknown, or amounts that cannot be used."""
 
 
 class RunError(UsageError):
     """A run id that is unknown, stands for another request, or whose run has ended."""
+
+
+class RunUnknown(RunError):
+    """There is no run of this id."""
+
+
+class ScheduleError(UsageError):
+    """A schedule that is unknown or there already, or a time that cannot be read."""
+
+
+class ScheduleUnknown(ScheduleError):
+    """There is no schedule of this id."""
 
 
 class HandOffError(UsageError):
@@ -109,6 +131,14 @@ class AlreadyDecided(HandOffError):
         super().__init__(message)
         self.by = by
         self.choice = choice
+
+
+class HandOffClaimed(HandOffError):
+    """A hand-off that somebody else has claimed."""
+
+
+class HandOffUnknown(HandOffError):
+    """There is no hand-off of this id."""
 
 
 class LinkRefused(HandOffError):

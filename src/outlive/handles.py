@@ -14,7 +14,7 @@ from outlive.contracts.budgets import Budget
 from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.engine.health import BatchHealth, batch_health, until_closed
 from outlive.engine.priority import priority_of
-from outlive.errors import BatchError, EngineUnavailable, UsageError
+from outlive.errors import BatchError, BatchUnknown, EngineUnavailable, UsageError
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, Progress
 from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
@@ -69,9 +69,14 @@ class Connection(Protocol):
 
 
 class BatchHandle:
-    """One batch: follow it, change it, read its results."""
+    """One batch: follow it, change it, read its results.
 
-    def __init__(self, client: Connection, batch_id: str) -> None:
+    Attributes:
+        is_new: Whether the batch was written down by the call that returned this handle, and not before.
+    """
+
+    def __init__(self, client: Connection, batch_id: str, *, is_new: bool = False) -> None:
+        self.is_new = is_new
         self._client = client
         self.batch_id = batch_id
 
@@ -86,7 +91,7 @@ class BatchHandle:
         """
         found = await self._client.find_batch(self.batch_id)
         if found is None:
-            raise BatchError(f"Unknown batch {self.batch_id!r}. `outlive batch list` shows those of this project.")
+            raise BatchUnknown(f"Unknown batch {self.batch_id!r}. `outlive batch list` shows those of this project.")
         return found
 
     async def start(self) -> None:
@@ -230,6 +235,14 @@ class BatchHandle:
         rows = await self._client.ledger.call(self._client.ledger.batches.results, self.batch_id)
         while chunk := await self._client.ledger.call(lambda: list(islice(rows, size))):
             yield chunk
+
+    async def results_page(self, *, start: int = 0, limit: int = 100) -> list[DocumentResult]:
+        """Return what `results` yields from one position of the source on.
+
+        Args:
+            limit: The most entries.
+        """
+        return await self._client.ledger.call(self._client.ledger.batches.results_page, self.batch_id, start, limit)
 
     async def _until_closed(self, temporal: temporalio.client.Client) -> None:
         """Wait for the end of the run that has marked the batch as ended: it must not be taken for a new one."""

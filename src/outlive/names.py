@@ -23,6 +23,10 @@ WAVE_WORKFLOW = "OutliveWave"
 UNDO_WORKFLOW = "OutliveUndo"
 UNDO_WORKFLOW_ID_PREFIX = "undo/"
 
+SCHEDULED_WORKFLOW = "OutliveScheduled"
+SCHEDULED_WORKFLOW_ID_PREFIX = "schedule/"
+PREPARE_START = "outlive_prepare_start"
+
 EFFECT_PREFIX = "effect__"
 """Begins the activity types of an app's effects: ``effect__copy_rows``."""
 
@@ -97,6 +101,16 @@ def split_plan_workflow_id(workflow_id: str) -> tuple[str, str] | None:
 def undo_workflow_id(workflow_id: str) -> str:
     """Return the id of the workflow that takes back what another one has done: ``undo/plan/migrate/customers``."""
     return f"{UNDO_WORKFLOW_ID_PREFIX}{workflow_id}"
+
+
+def scheduled_workflow_id(schedule_id: str) -> str:
+    """Return what the ids of a schedule's workflows begin with; Temporal appends ``-`` and the time."""
+    return f"{SCHEDULED_WORKFLOW_ID_PREFIX}{schedule_id}"
+
+
+def scheduled_run_id(workflow_id: str) -> str:
+    """Return what a scheduled run is called: ``nightly-2026-05-31T02:00:00Z``."""
+    return workflow_id.removeprefix(SCHEDULED_WORKFLOW_ID_PREFIX)
 
 
 def split_agent_workflow_id(workflow_id: str) -> tuple[str, str] | None:

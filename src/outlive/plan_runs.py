@@ -9,8 +9,7 @@ from typing import Any, Protocol
 import temporalio.client
 from pydantic_core import to_json
 from temporalio.client import WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from outlive.contracts.agents import Question
@@ -19,12 +18,11 @@ from outlive.contracts.plans import PlanInput, PlanOutcome, UndoInput, UndoOutco
 from outlive.effects.recorded import decoded
 from outlive.engine.connection import result_of
 from outlive.engine.run_health import RunHealth, list_runs, read_questions, run_exists, run_health
-from outlive.errors import EngineUnavailable, RunError
+from outlive.errors import EngineUnavailable, RunError, RunUnknown
 from outlive.ledger.effects import EffectRecord
 from outlive.names import (
     PLAN_WORKFLOW,
     PLAN_WORKFLOW_ID_PREFIX,
-    REQUEST_MEMO,
     UNDO_WORKFLOW,
     plan_workflow_id,
     split_plan_workflow_id,
@@ -34,6 +32,7 @@ from outlive.plans.declaring import PlanFunction
 from outlive.plans.undoing import Undos, family
 from outlive.registry import Registry
 from outlive.runs import Connection, RunHandle
+from outlive.starting import start_once
 from outlive.workflows.policies import WORKFLOW_TASK_TIMEOUT
 
 PAGE = 500  # effects read from the ledger at a time
@@ -59,8 +58,10 @@ class PlanHandle(RunHandle[Any]):
         run_id: The caller's id.
     """
 
-    def __init__(self, client: Connection, workflow_id: str, plan: PlanFunction | None = None) -> None:
-        super().__init__(client, workflow_id, None if plan is None else plan.outputs)
+    def __init__(
+        self, client: Connection, workflow_id: str, plan: PlanFunction | None = None, *, is_new: bool = False
+    ) -> None:
+        super().__init__(client, workflow_id, None if plan is None else plan.outputs, is_new=is_new)
         self.plan, self.run_id = split_plan_workflow_id(workflow_id) or ("", workflow_id)
 
     async def result(self) -> Any:
@@ -132,29 +133,33 @@ async def start_plan(
     """
     if not run_id or "/" in run_id:
         raise RunError(f"The id {run_id!r} is empty, or has a slash in it. Take another one.")
-    asked = PlanInput(plan=plan.name, argument=plan.input_as_json(request), is_shadow=is_shadow)
-    digest = hashlib.sha256(to_json([asked.plan, asked.argument, asked.is_shadow])).hexdigest()[:32]
+    asked, digest = plan_input(plan, request, is_shadow=is_shadow)
     workflow_id = plan_workflow_id(plan.name, run_id)
-    temporal = await client.temporal()
-    try:
-        await temporal.start_workflow(
-            PLAN_WORKFLOW,
-            asked,
-            id=workflow_id,
-            task_queue=client.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            task_timeout=WORKFLOW_TASK_TIMEOUT,
-            static_summary=f"{'rehearse ' if is_shadow else ''}{plan.summary or plan.name}"[:180],
-            memo={REQUEST_MEMO: digest},
-        )
-    except WorkflowAlreadyStartedError as error:
-        description = await temporal.get_workflow_handle(workflow_id).describe()
-        if await description.memo_value(REQUEST_MEMO, default=digest) != digest:
-            raise RunError(f"The id {workflow_id!r} stands for another request. Take another id.") from error
-    except RPCError as error:
-        raise EngineUnavailable(f"The engine did not start {workflow_id!r}: {error.message}.") from error
-    return PlanHandle(client, workflow_id, plan)
+    is_new = await start_once(
+        await client.temporal(),
+        PLAN_WORKFLOW,
+        asked,
+        workflow_id=workflow_id,
+        task_queue=client.settings.task_queue,
+        digest=digest,
+        summary=plan_summary(plan, is_shadow=is_shadow),
+    )
+    return PlanHandle(client, workflow_id, plan, is_new=is_new)
+
+
+def plan_input(plan: PlanFunction, request: Any, *, is_shadow: bool) -> tuple[PlanInput, str]:
+    """Return the argument with which a run of a plan is started, and what tells one request from another.
+
+    Raises:
+        RunError: If the input does not fit.
+    """
+    asked = PlanInput(plan=plan.name, argument=plan.input_as_json(request), is_shadow=is_shadow)
+    return asked, hashlib.sha256(to_json([asked.plan, asked.argument, asked.is_shadow])).hexdigest()[:32]
+
+
+def plan_summary(plan: PlanFunction, *, is_shadow: bool) -> str:
+    """Return one line for a person about a run of a plan."""
+    return f"{'rehearse ' if is_shadow else ''}{plan.summary or plan.name}"[:180]
 
 
 async def list_plans(temporal: temporalio.client.Client, *, limit: int = 100) -> AsyncIterator[RunHealth]:
@@ -180,7 +185,7 @@ async def find_plan(temporal: temporalio.client.Client, run_id: str) -> str:
         return ids.pop()
     if ids:
         raise RunError(f"{run_id!r} may mean {', '.join(sorted(ids))}. Write plan and id, as in `PLAN/{run_id}`.")
-    raise RunError(f"There is no run of a plan {run_id!r}. `outlive plan list` shows those of this project.")
+    raise RunUnknown(f"There is no run of a plan {run_id!r}. `outlive plan list` shows those of this project.")
 
 
 class UndoClient(Connection, Protocol):
@@ -234,7 +239,7 @@ async def undo_run(client: Connection, workflow_id: str) -> "UndoHandle":
     temporal = await client.temporal()
     health = await run_health(temporal, client.settings, workflow_id)
     if health is None:
-        raise RunError(f"There is no run {workflow_id!r}.")
+        raise RunUnknown(f"There is no run {workflow_id!r}.")
     if not health.is_closed:
         raise RunError(f"Run {workflow_id!r} has not ended: it may do more. Cancel it first, then undo it.")
     undo_id = undo_workflow_id(workflow_id)

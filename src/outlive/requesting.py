@@ -1,11 +1,14 @@
-"""What starting a run needs: an id where none is given, JSON, and what tells one request from another."""
+"""What starting a run needs: an id where none is given, its argument, and what tells one request from another."""
 
 import datetime as dt
 import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from outlive.contracts.agents import AgentInput
+from outlive.contracts.agents import AgentInput, AgentMessage
+from outlive.contracts.budgets import Budget
+from outlive.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -33,6 +36,67 @@ def outputs_of(agent: "Agent[Any, Any] | None") -> "TypeAdapter[Any] | None":
     from outlive.agents.outputs import output_adapter
 
     return output_adapter(agent)
+
+
+def deps_of(agent: "Agent[Any, Any]", value: Any) -> Any:
+    """Return dependencies that were given as JSON as a value of the agent's ``deps_type``.
+
+    Raises:
+        UsageError: If they are none.
+    """
+    if value is None:
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
+    kind: Any = agent.deps_type
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        where = f" at {place!r}" if place else ""
+        name = getattr(kind, "__name__", kind)
+        raise UsageError(f"The dependencies are no JSON of {name}: {first['msg']}{where}. Mend them.") from error
+
+
+def agent_input(
+    agent: "Agent[Any, Any]",
+    workflow_id: str,
+    *,
+    prompt: Any = None,
+    deps: Any = None,
+    model: str | None = None,
+    messages: Sequence[Any] = (),
+    budget: Budget | None = None,
+    tenant: str | None = None,
+    is_conversation: bool = False,
+) -> AgentInput:
+    """Return the argument with which a run of an agent is started.
+
+    Args:
+        prompt: What it is asked first; a conversation begins without.
+        deps: A value of the agent's ``deps_type``.
+    """
+    from outlive.agents.durable import payers_of_run
+
+    return AgentInput(
+        agent=agent.name or "",
+        model=model,
+        deps=_deps_as_json(agent, deps),
+        is_conversation=is_conversation,
+        inbox=[] if is_conversation else [AgentMessage(message_id="start", content=as_json(prompt))],
+        messages=list(messages),
+        budgets=payers_of_run(agent, workflow_id, budget, tenant),
+    )
+
+
+def _deps_as_json(agent: "Agent[Any, Any]", deps: Any) -> Any:
+    if deps is None:
+        return None
+    from pydantic import TypeAdapter
+
+    adapter: TypeAdapter[Any] = TypeAdapter(agent.deps_type)
+    return adapter.dump_python(deps, mode="json")
 
 
 def request_digest(request: AgentInput) -> str:

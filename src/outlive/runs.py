@@ -18,7 +18,7 @@ from outlive.contracts.agents import AgentMessage, AgentOutcome, Decision
 from outlive.contracts.events import EventKind, RunEvent
 from outlive.engine.connection import result_of
 from outlive.engine.run_health import RunHealth, run_health
-from outlive.errors import RunError, RunFailed
+from outlive.errors import RunError, RunFailed, RunUnknown
 from outlive.ledger.ledger import Ledger
 from outlive.names import CLOSE_SIGNAL, DECIDE_UPDATE, SAY_UPDATE, split_agent_workflow_id
 from outlive.settings import Settings
@@ -60,9 +60,21 @@ class Connection(Protocol):
 
 
 class RunHandle(Generic[OutputT]):
-    """One run of an agent. Any number of handles to the same run, in any process, are the same."""
+    """One run of an agent. Any number of handles to the same run, in any process, are the same.
 
-    def __init__(self, client: Connection, workflow_id: str, outputs: TypeAdapter[Any] | None = None) -> None:
+    Attributes:
+        is_new: Whether the run was started by the call that returned this handle, and not before.
+    """
+
+    def __init__(
+        self,
+        client: Connection,
+        workflow_id: str,
+        outputs: TypeAdapter[Any] | None = None,
+        *,
+        is_new: bool = False,
+    ) -> None:
+        self.is_new = is_new
         self._client = client
         self._outputs = outputs
         self.workflow_id = workflow_id
@@ -205,7 +217,7 @@ class RunHandle(Generic[OutputT]):
         return RunFailed(f"Run {self.workflow_id!r} failed: {said}", status=status, cause_type=kind)
 
     def _unknown(self) -> RunError:
-        return RunError(f"There is no run {self.workflow_id!r}. `outlive runs` lists those of this project.")
+        return RunUnknown(f"There is no run {self.workflow_id!r}. `outlive runs` lists those of this project.")
 
     def _refused(self, error: RPCError) -> RunError:
         if error.status is RPCStatusCode.NOT_FOUND:

@@ -17,6 +17,7 @@ from outlive.errors import SettingError
 from outlive.names import DEFAULT_TASK_QUEUE
 
 PREFIX = "OUTLIVE_"
+SHORTEST_TOKEN = 16  # characters: a shorter secret can be guessed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,13 @@ class Settings:
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
+    api_port: Annotated[int, "Port of the HTTP API; 0 takes 8234 where it is free, else any free port."] = 0
+    api_token: Annotated[
+        str, "Secret that callers of the HTTP API send as a bearer token; empty serves programs of this machine alone."
+    ] = field(default="", repr=False)
+    api_sources: Annotated[
+        str, "Folder from which callers of the HTTP API and assistants may name documents; empty for none."
+    ] = ""
     offline_latency: Annotated[
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0
@@ -148,6 +156,11 @@ class Settings:
             raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
         for name in ("requests_per_minute", "tokens_per_minute"):
             per_minute(name, getattr(self, name))
+        if self.api_token and len(self.api_token) < SHORTEST_TOKEN:
+            raise SettingError(
+                f"OUTLIVE_API_TOKEN has {len(self.api_token)} characters. Give at least {SHORTEST_TOKEN} random ones: "
+                "`openssl rand -hex 32`."
+            )
         for name, (lowest, highest) in _RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:
@@ -158,6 +171,7 @@ class Settings:
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "ui_port": (0, 65_535),
+    "api_port": (0, 65_535),
     "retention_days": (1, 36_500),
     "housekeeping_hours": (0, 8_760),
     "payload_grace_days": (2, 36_500),  # uses are noted once a day

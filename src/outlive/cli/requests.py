@@ -10,10 +10,10 @@ from outlive.app import App
 from outlive.batch_requests import BatchRequest
 from outlive.cli.options import Answering, Reading
 from outlive.client import Client
-from outlive.contracts.batches import BatchSpec
-from outlive.contracts.budgets import Budget
+from outlive.contracts.starts import BatchStart
 from outlive.documents.entries import is_url
 from outlive.names import OFFLINE_MODEL
+from outlive.settings import Settings
 
 if TYPE_CHECKING:
     from outlive.documents.sources import Source
@@ -34,15 +34,12 @@ async def batch_request(
     Raises:
         UsageError: If the source, the schema, the model or its key cannot be used.
     """
-    from outlive.documents.reader import check_options
+    from outlive.batch_requests import request_for
     from outlive.documents.sources import open_source
     from outlive.models.calls import Models
     from outlive.models.extractive import check_output
-    from outlive.models.keys import default_model
     from outlive.models.outputs import prepare_output
 
-    declared = client.function(function)
-    budget = None if answering.budget is None else Budget.parse(answering.budget)
     opened = open_source(
         source,
         column=reading.column,
@@ -57,36 +54,52 @@ async def batch_request(
             "Documents in an object store reach all of them.",
             err=True,
         )
-    options = reading.options(client.settings)
-    check_options(options)
-    schema = answering.output_schema()
-    model = answering.model or declared.model or default_model(client.settings)
+    start = batch_start(function, source, reading, answering, client.settings, instruction=instruction)
+    request = request_for(start, client.registry, client.settings, batch_id=batch_id, source=opened)
+    model = request.spec.model
     if model == OFFLINE_MODEL:
         click.echo(
             f"Model {OFFLINE_MODEL}: sentences picked from each document, no language model. "
             "Set a provider's key or --model for a real one.",
             err=True,
         )
-        if schema is not None:
-            check_output(prepare_output(schema))
+        if start.output_schema is not None:
+            check_output(prepare_output(start.output_schema))
     async with Models(client.settings) as models:
         await models.check(model)
-    return BatchRequest(
-        source=opened,
-        batch_id=batch_id,
-        budget=budget,
-        spec=BatchSpec(
-            batch_id=batch_id or "",
-            function=function,
-            model=model,
-            instruction=instruction,
-            output_schema=schema,
-            concurrency=answering.concurrency or declared.concurrency,
-            reading=options,
-            long_documents=reading.long_documents,
-            fresh=answering.fresh,
-            tenant=answering.tenant,
-        ),
+    return request
+
+
+def batch_start(
+    function: str,
+    source: str,
+    reading: Reading,
+    answering: Answering,
+    settings: Settings,
+    *,
+    instruction: str | None = None,
+) -> BatchStart:
+    """Return what was typed as data.
+
+    Raises:
+        UsageError: If the schema cannot be used.
+    """
+    return BatchStart(
+        function=function,
+        source=source,
+        column=reading.column,
+        text_column=reading.text_column,
+        query=reading.query,
+        key=reading.key,
+        model=answering.model,
+        instruction=instruction,
+        output_schema=answering.output_schema(),
+        concurrency=answering.concurrency,
+        reading=reading.options(settings),
+        long_documents=reading.long_documents,
+        fresh=answering.fresh,
+        budget=answering.budget or "",
+        tenant=answering.tenant,
     )
 
 

@@ -11,11 +11,13 @@ import click
 from outlive.errors import EngineOwned
 
 if TYPE_CHECKING:
+    from outlive.cli.api_process import ApiProcess
     from outlive.settings import Settings
     from outlive.worker.supervisor import Event, Supervisor
 
 EXIT_OWNED = 2
 LOOK_SECONDS = 0.1
+API_PORT = 8234  # as `outlive serve` takes; the server itself takes a second to import
 
 
 @click.command()
@@ -28,7 +30,9 @@ LOOK_SECONDS = 0.1
     help="Worker processes. With 2, one serves while the other is replaced; 0 runs the engine alone.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not start workers anew when the app's files change.")
-def up(app: str | None, workers: int, no_reload: bool) -> None:
+@click.option("--no-api", is_flag=True, help="Do not serve the HTTP API.")
+@click.option("--api-port", type=click.IntRange(1, 65_535), help="Port of the HTTP API.  [8234, or any free one]")
+def up(app: str | None, workers: int, no_reload: bool, no_api: bool, api_port: int | None) -> None:
     """Run the engine and the workers of this project, until Ctrl-C.
 
     MODULE:APP is the app to serve, such as support:app for `app` in support.py. Without it, the app that was served
@@ -44,16 +48,27 @@ def up(app: str | None, workers: int, no_reload: bool) -> None:
     if app is not None:
         check_module(app)
     try:
-        asyncio.run(_up(settings, app=app, workers=workers, reload=not no_reload))
+        asyncio.run(
+            _up(settings, app=app, workers=workers, reload=not no_reload, api=None if no_api else api_port or 0)
+        )
     except EngineOwned as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_OWNED)
 
 
-async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool) -> None:
-    from outlive.worker.supervisor import Supervisor
+async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool, api: int | None) -> None:
+    from outlive.cli.api_process import ApiProcess
+    from outlive.worker.supervisor import Event, Reloaded, Supervisor
 
-    supervisor = Supervisor(settings, app=app, workers=workers, on_event=_tell, reload=reload, keeps_house=True)
+    served: list[ApiProcess] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    def tell(event: Event) -> None:
+        _tell(event)
+        if isinstance(event, Reloaded):
+            tasks.update(asyncio.create_task(process.restart()) for process in served)
+
+    supervisor = Supervisor(settings, app=app, workers=workers, on_event=tell, reload=reload, keeps_house=True)
     starting = asyncio.create_task(supervisor.start())
     _stop_on_signals(supervisor, starting)
     try:
@@ -63,9 +78,14 @@ async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bo
     greeting = asyncio.create_task(_say_when_ready(settings, workers=workers))
     try:
         _greet(supervisor, app=app, workers=workers)
+        if api is not None:
+            served.append(_api_process(settings, app=app, port=api))
+            tasks.add(asyncio.create_task(served[0].keep()))
         await supervisor.run()
     finally:
-        greeting.cancel()
+        for task in (greeting, *tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         _say("Stopping: the workers finish the documents in flight. Ctrl-C again stops at once.")
         await supervisor.stop()
 
@@ -90,6 +110,15 @@ def _greet(supervisor: "Supervisor", *, app: str | None, workers: int) -> None:
     click.echo(f"Workers      {workers}, serving {app or 'the built-in functions'}; logs in {supervisor.home.logs}")
     if workers:
         click.echo("Starting the workers: what they serve is imported first.")
+
+
+def _api_process(settings: "Settings", *, app: str | None, port: int) -> "ApiProcess":
+    from outlive.cli.api_process import ApiProcess
+    from outlive.engine.ports import LOOPBACK, free_port
+
+    chosen = port or settings.api_port or free_port(preferred=API_PORT)
+    click.echo(f"API          http://{LOOPBACK}:{chosen}/v1 (described by /openapi.json)")
+    return ApiProcess(settings, app=app, port=chosen, say=_say)
 
 
 async def _say_when_ready(settings: "Settings", *, workers: int) -> None:

@@ -18,7 +18,14 @@ from outlive.contracts.hand_offs import Claim
 from outlive.desk.links import Links
 from outlive.desk.records import HandOff, packed, shown, unpacked
 from outlive.engine.run_health import find_run, read_questions
-from outlive.errors import AlreadyDecided, EngineUnavailable, HandOffError, LinkRefused
+from outlive.errors import (
+    AlreadyDecided,
+    EngineUnavailable,
+    HandOffClaimed,
+    HandOffError,
+    HandOffUnknown,
+    LinkRefused,
+)
 from outlive.ledger.approval_rules import ApprovalRule, Condition
 from outlive.ledger.hand_offs import HandOffRecord, HandOffState
 from outlive.names import CLAIM_UPDATE, DECIDE_UPDATE, TAKE_OVER_UPDATE
@@ -271,7 +278,7 @@ class Desk:
 async def _found(client: Connection, hand_off_id: str) -> HandOffRecord:
     records = await client.ledger.call(client.ledger.hand_offs.find, hand_off_id)
     if not records:
-        raise HandOffError(f"There is no hand-off {hand_off_id!r}. `outlive desk` lists what waits.")
+        raise HandOffUnknown(f"There is no hand-off {hand_off_id!r}. `outlive desk` lists what waits.")
     return records[-1]
 
 
@@ -289,6 +296,8 @@ async def _update(client: Connection, record: HandOffRecord, name: str, argument
         kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
         if kind == AlreadyDecided.__name__:
             raise AlreadyDecided(_said(error)) from error
+        if kind == HandOffClaimed.__name__:
+            raise HandOffClaimed(_said(error)) from error
         if kind == "QuestionUnknown":
             raise await _gone(client, record) from error
         raise HandOffError(_said(error)) from error

@@ -14,7 +14,7 @@ from outlive.engine.health import ANSWER_TIMEOUT, count_pollers
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.stuck import failing_code, is_unregistered, unserved
-from outlive.errors import RunError
+from outlive.errors import RunError, RunUnknown
 from outlive.names import (
     AGENT_WORKFLOW,
     AGENT_WORKFLOW_ID_PREFIX,
@@ -167,7 +167,7 @@ async def find_run(client: Client, run_id: str, *, agent: str | None = None) -> 
         return ids.pop()
     if ids:
         raise RunError(f"{run_id!r} may mean {', '.join(sorted(ids))}. Write agent and id, as in `AGENT/{run_id}`.")
-    raise RunError(f"There is no run {run_id!r}. `outlive runs` lists those of this project.")
+    raise RunUnknown(f"There is no run {run_id!r}. `outlive runs` lists those of this project.")
 
 
 async def run_exists(client: Client, workflow_id: str) -> bool:

@@ -23,9 +23,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
-from outlive.errors import BatchError
+from outlive.errors import BatchError, BatchUnknown
 from outlive.ledger.addresses import uri_key
 from outlive.ledger.dialects import insert_into, total
 from outlive.ledger.outages import Again, repeatable
@@ -108,14 +109,22 @@ class Batches:
 
         Args:
             rename_to: The id that the batch gets for good, where it was loaded under a provisional one.
+
+        Raises:
+            BatchError: If that id is taken.
         """
+        try:
+            return self._seal(batch_id, rename_to or batch_id)
+        except IntegrityError as error:
+            raise BatchError(f"Batch {rename_to!r} exists already. Choose another id.") from error
+
+    def _seal(self, batch_id: str, final: str) -> BatchRecord:
         with self._writing.begin() as connection:
             found = _require(connection, batch_id, locked=True)
             duplicate_count = _mark_duplicates(connection, found.number)
             count = connection.execute(
                 select(func.count()).select_from(documents).where(documents.c.batch == found.number)
             ).scalar_one()
-            final = rename_to or batch_id
             connection.execute(
                 update(batches)
                 .where(batches.c.number == found.number)
@@ -228,6 +237,13 @@ class Batches:
                 rows = connection.execute(_results_between(record.number, start, start + ROWS_PER_READ)).all()
             yield from map(_result, rows)
 
+    @repeatable(Again.ALWAYS)
+    def results_page(self, batch_id: str, start: int, limit: int) -> list[DocumentResult]:
+        """Return what `results` yields between two positions."""
+        with self._engine.begin() as connection:
+            number = _require(connection, batch_id).number
+            return [_result(row) for row in connection.execute(_results_between(number, start, start + limit)).all()]
+
 
 def _find(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord | None:
     query = select(batches).where(batches.c.batch_id == batch_id)
@@ -251,7 +267,7 @@ def _find(connection: Connection, batch_id: str, *, locked: bool = False) -> Bat
 def _require(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord:
     found = _find(connection, batch_id, locked=locked)
     if found is None:
-        raise BatchError(f"Unknown batch {batch_id!r}. `outlive batch list` shows the batches of this project.")
+        raise BatchUnknown(f"Unknown batch {batch_id!r}. `outlive batch list` shows the batches of this project.")
     return found
 
 

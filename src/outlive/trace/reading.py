@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.engine.run_health import RunHealth, run_health
-from outlive.errors import LedgerError, RunError
+from outlive.errors import LedgerError, RunError, RunUnknown
 from outlive.ledger.ledger import Ledger
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
 from outlive.settings import Settings
@@ -71,7 +71,7 @@ class TraceReader:
     async def _read(self, workflow_id: str, values: Values, *, prefix: str = "", depth: int = 0) -> Trace:
         health = await run_health(self._client, self._settings, workflow_id)
         if health is None:
-            raise RunError(f"There is no run {workflow_id!r}. `outlive runs` lists those of this project.")
+            raise RunUnknown(f"There is no run {workflow_id!r}. `outlive runs` lists those of this project.")
         builder = TraceBuilder(values, prefix=prefix)
         description = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
         for run_id in await self._chain(workflow_id, description.run_id or "", builder):

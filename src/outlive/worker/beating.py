@@ -28,7 +28,7 @@ class Alive(ActivityInboundInterceptor):
         """Run the activity, beating."""
         if not self._is_kept(activity.info().activity_type):
             return await super().execute_activity(input)
-        beating = asyncio.create_task(_beat())
+        beating = asyncio.create_task(beat())
         try:
             with outages_waited_out():
                 return await super().execute_activity(input)
@@ -37,7 +37,8 @@ class Alive(ActivityInboundInterceptor):
             await asyncio.gather(beating, return_exceptions=True)
 
 
-async def _beat() -> None:
+async def beat() -> None:
+    """Let the activity that runs here be seen to be alive, until cancelled."""
     while True:
         activity.heartbeat()
         await asyncio.sleep(BEAT_SECONDS)

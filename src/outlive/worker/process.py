@@ -31,11 +31,13 @@ from outlive.worker.local_stores import warn_of_local_stores
 from outlive.worker.parts import WorkerParts
 from outlive.worker.people import serve_hand_offs
 from outlive.worker.slots import slots
+from outlive.worker.starts import ScheduledStarts
 from outlive.worker.tracing import traced
 from outlive.worker.versions import deployment_config, keeping_version
 from outlive.worker.vitals import Vitals, counting_what_waits
 from outlive.worker.waking import telling_of_changed_budgets
 from outlive.workflows.batch import BatchWorkflow
+from outlive.workflows.scheduled import ScheduledWorkflow
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +104,12 @@ async def serve(
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[BatchWorkflow, *agents.workflows, *app.registry.workflows],
+            workflows=[BatchWorkflow, ScheduledWorkflow, *agents.workflows, *app.registry.workflows],
             activities=[
                 Windows(runtimes).work_window,
                 books.count_missing,
                 books.mark_batch,
+                ScheduledStarts(app.registry, ledger, settings).prepare_start,
                 *agents.activities,
                 *app.registry.activities,
             ],

@@ -12,12 +12,14 @@ from outlive.contracts.budgets import BudgetRaise
 from outlive.contracts.effects import SettleEffect
 from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport
 from outlive.contracts.plans import EffectCall, Undoable, UndoableQuery
+from outlive.contracts.starts import PreparedStart, StartToPrepare
 from outlive.names import (
     COUNT_MISSING,
     EFFECT_PREFIX,
     LIST_UNDOABLE,
     MARK_BATCH,
     NOTE_RUN,
+    PREPARE_START,
     RAISE_BUDGET,
     RECORD_HAND_OFF,
     SETTLE_EFFECT,
@@ -159,3 +161,17 @@ async def list_undoable(query: UndoableQuery) -> Undoable:
         summary="what is to be taken back",
     )
     return found
+
+
+async def prepare_start(asked: StartToPrepare) -> PreparedStart:
+    """Return what a schedule is to start; the documents of a batch are written down."""
+    prepared: PreparedStart = await workflow.execute_activity(
+        PREPARE_START,
+        asked,
+        result_type=PreparedStart,
+        start_to_close_timeout=policies.PREPARE_TIMEOUT,
+        heartbeat_timeout=policies.PREPARE_HEARTBEAT_TIMEOUT,
+        retry_policy=policies.PREPARE_RETRIES,
+        summary=f"prepare {asked.run_id}",
+    )
+    return prepared

@@ -36,6 +36,15 @@ AGENT_BYTES_PER_RUN = 2_000_000  # of history, which holds no message above some
 
 PLAN_EVENTS = 40_000  # of the 51,200 at which the server ends a run: what is left is for taking back and asking
 
+PREPARE_TIMEOUT = timedelta(hours=12)  # a source with millions of documents is written down; heartbeats tell of a death
+PREPARE_HEARTBEAT_TIMEOUT = timedelta(seconds=8)
+PREPARE_RETRIES = RetryPolicy(
+    # unlimited: a ledger that is away or an app without the agent is mended; what nobody can mend from outside ends it
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(minutes=1),
+    non_retryable_error_types=["SourceError", "BatchError", "BudgetError", "RunError", "UsageError"],
+)
+
 NOTE_TIMEOUT = timedelta(seconds=5)
 NOTE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2))
 

@@ -1,0 +1,1 @@
+"""Starting agents, plans and batches again and again, on Temporal's own schedules."""
