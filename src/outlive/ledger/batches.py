@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     and_,
     bindparam,
     case,
@@ -31,6 +30,7 @@ from outlive.ledger.addresses import uri_key
 from outlive.ledger.dialects import insert_into, total
 from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
+from outlive.ledger.results import result_of, results_between
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
 
 ROWS_PER_INSERT = 5_000
@@ -234,15 +234,15 @@ class Batches:
             record = _require(connection, batch_id)
         for start in range(0, record.document_count, ROWS_PER_READ):
             with self._engine.begin() as connection:
-                rows = connection.execute(_results_between(record.number, start, start + ROWS_PER_READ)).all()
-            yield from map(_result, rows)
+                rows = connection.execute(results_between(record.number, start, start + ROWS_PER_READ)).all()
+            yield from map(result_of, rows)
 
     @repeatable(Again.ALWAYS)
     def results_page(self, batch_id: str, start: int, limit: int) -> list[DocumentResult]:
         """Return what `results` yields between two positions."""
         with self._engine.begin() as connection:
             number = _require(connection, batch_id).number
-            return [_result(row) for row in connection.execute(_results_between(number, start, start + limit)).all()]
+            return [result_of(row) for row in connection.execute(results_between(number, start, start + limit)).all()]
 
 
 def _find(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord | None:
@@ -375,36 +375,3 @@ def _carry_cost(connection: Connection, failed: ColumnElement[bool]) -> None:
     )
     added = {name: getattr(begun.c, name) + getattr(spent.excluded, name) for name in kept}
     connection.execute(spent.on_conflict_do_update(index_elements=["batch", "position"], set_={**added, **anew}))
-
-
-def _results_between(number: int, start: int, stop: int) -> Any:
-    of = func.coalesce(documents.c.duplicate_of, documents.c.position)
-    joined = documents.outerjoin(outcomes, and_(outcomes.c.batch == documents.c.batch, outcomes.c.position == of))
-    return (
-        select(documents.c.position, documents.c.uri, documents.c.fields, documents.c.duplicate_of, outcomes)
-        .select_from(joined)
-        .where(documents.c.batch == number, documents.c.position >= start, documents.c.position < stop)
-        .order_by(documents.c.position)
-    )
-
-
-def _result(row: Row[*tuple[Any, ...]]) -> DocumentResult:
-    position, uri, fields, duplicate_of = row[:4]
-    outcome = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access by column
-    has_outcome = outcome[outcomes.c.status] is not None
-    return DocumentResult(
-        position=position,
-        uri=uri,
-        fields=json.loads(fields) if fields else {},
-        duplicate_of=duplicate_of,
-        status=outcome[outcomes.c.status],
-        result=outcome[outcomes.c.result],
-        cause=outcome[outcomes.c.cause],
-        reason=outcome[outcomes.c.reason],
-        model=outcome[outcomes.c.model],
-        input_tokens=outcome[outcomes.c.input_tokens] or 0,
-        output_tokens=outcome[outcomes.c.output_tokens] or 0,
-        usd_nanos=outcome[outcomes.c.usd_nanos] if has_outcome else 0,
-        reused=bool(outcome[outcomes.c.reused]),
-        seconds=outcome[outcomes.c.seconds] or 0.0,
-    )
