@@ -22,10 +22,26 @@ _CELL_BREAKS: Final = re.compile(r"[\r\n]")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a list is called, and where its relative paths begin."""
+    """What a list is called, and where its relative paths begin.
+
+    Attributes:
+        prefix: URL of the prefix that relative paths begin at, for a list that lies in a bucket.
+    """
 
     name: str
     folder: Path
+    prefix: str | None = None
+
+    @classmethod
+    def of_object(cls, url: str) -> "Origin":
+        """Return the origin of a list that lies in a bucket."""
+        return cls(name=url, folder=Path.cwd(), prefix=url.rpartition("/")[0])
+
+    def located(self, text: str) -> str:
+        """Return the URL or absolute path that a line or cell names."""
+        if self.prefix is None or is_url(text):
+            return located(text, self.folder)
+        return f"{self.prefix}/{text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +61,7 @@ def line_entries(lines: Iterable[str], origin: Origin) -> Iterator[Entry]:
         if len(line) > MAX_FIELD or not is_clean(line):
             yield broken(f"{origin.name}#{number}", f"Line {number} of {origin.name} is not a URL or path.")
         else:
-            yield Entry(uri=located(line, origin.folder))
+            yield Entry(uri=origin.located(line))
 
 
 def sniff_delimiter(header: str) -> str:
@@ -174,7 +190,7 @@ def row_entry(row: Mapping[str, Any], columns: Columns, origin: Origin, number: 
         return _without(own, f"Row {number} of {origin.name} has no URL or path in {columns.address!r}.", fields)
     if columns.text is not None:
         return Entry(uri=address.strip(), text=cleaned(text), fields=fields)
-    return Entry(uri=located(address.strip(), origin.folder), fields=fields)
+    return Entry(uri=origin.located(address.strip()), fields=fields)
 
 
 def _without(uri: str, reason: str, fields: Mapping[str, Any]) -> Entry:

@@ -1,7 +1,8 @@
 """Objects in S3, Google Cloud Storage and Azure: addresses, listing, reading. See docs/stores.md."""
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -11,7 +12,7 @@ from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedErro
 from obstore.store import ObjectStore, from_url
 
 from outlive.contracts.outcomes import Cause
-from outlive.documents.entries import Entry
+from outlive.documents.entries import MAX_FIELD, Entry
 from outlive.documents.files import too_large
 from outlive.documents.folders import MAGIC, glob_regex, is_readable_kind
 from outlive.documents.kinds import ending
@@ -26,6 +27,8 @@ SHORT_PATIENCE: Final = timedelta(seconds=10)
 FIRST_PAUSE: Final = timedelta(milliseconds=200)
 LONGEST_PAUSE: Final = timedelta(seconds=5)
 KEYS_PER_PAGE: Final = 1000  # what S3 returns at most; no more is held in memory
+
+PIECE_BYTES: Final = 1_000_000  # of a list that lies in a bucket
 
 _STATUS: Final = re.compile(r"status code: (\d{3}[ \w-]*)")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
@@ -122,6 +125,24 @@ class ObjectReader:
         return store
 
 
+class _Pieces(io.RawIOBase):
+    """What comes piece by piece, as a file."""
+
+    def __init__(self, next_piece: Callable[[], Any]) -> None:
+        self._next_piece = next_piece
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(bytes(self._next_piece() or b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
 class ObjectListing:
     """The objects of a bucket that a source names: a prefix, a glob, or one key."""
 
@@ -157,6 +178,17 @@ class ObjectListing:
                 relative = key[len(folder) + 1 :] if folder else key
                 if matches(relative) and not (found["size"] == 0 and not ending(key)):  # some tools mark folders so
                     yield Entry(uri=self.place.url_of(key))
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the one object, read as a stream; a byte that is no UTF-8 survives as a lone surrogate.
+
+        Raises:
+            SourceError: The store does not give them.
+        """
+        pieces = iter(self._asked(lambda: obstore.get(self._store, self.place.key)).stream(min_chunk_size=PIECE_BYTES))
+        raw = _Pieces(lambda: self._asked(lambda: next(pieces, None)))
+        with io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8-sig", errors="surrogateescape") as text:
+            yield from iter(lambda: text.readline(MAX_FIELD), "")
 
     def _matcher(self) -> tuple[str, Any]:
         """Return the prefix to list, without a slash at its end, and what says whether a key below it is taken."""

@@ -108,8 +108,7 @@ def _from_place(text: str, path: Path, column: str | None, text_column: str | No
         _refuse_columns(text, column, text_column)
         return Source(text, lambda: iter([Entry(uri=text)]))
     if is_object_url(text):
-        _refuse_columns(text, column, text_column)
-        return _from_objects(text)
+        return _from_objects(text, column, text_column)
     if is_url(text):
         return _from_file_url(text, column, text_column)
     if path.is_dir():
@@ -135,16 +134,14 @@ def _from_file_url(text: str, column: str | None, text_column: str | None) -> So
     return _from_place(str(path), path, column, text_column)
 
 
-def _from_objects(url: str) -> Source:
+def _from_objects(url: str, column: str | None, text_column: str | None) -> Source:
     from outlive.documents.objects import ObjectListing
 
     listing = ObjectListing(url)
+    if listing.is_one_object and ending(url) in _CSV | _JSON_LINES:
+        return _from_listed(listing.lines, ending(url), Origin.of_object(url), column, text_column)
+    _refuse_columns(url, column, text_column)
     if listing.is_one_object:
-        if ending(url) in _CSV | _JSON_LINES:
-            raise SourceError(
-                f"{url!r} is a list of documents. Lists are read from files: download it and name the file; its rows "
-                "may hold object URLs."
-            )
         return Source(f"the document {url}", listing.entries)
     if next(listing.entries(), None) is None:
         raise SourceError(
@@ -172,10 +169,10 @@ def _from_file(path: Path, column: str | None, text_column: str | None) -> Sourc
     absolute, kind = path.absolute(), ending(path.name)
     if not absolute.stat().st_size:
         raise SourceError(f"{str(path)!r} is empty. It needs at least one document.")
-    if kind in _CSV:
-        return _from_csv(absolute, path, column, text_column)
-    if kind in _JSON_LINES:
-        return _from_json_lines(absolute, path, column, text_column)
+    if kind in _CSV | _JSON_LINES:
+        encoding = _encoding(absolute, path)
+        origin = Origin(name=str(path), folder=absolute.parent)
+        return _from_listed(lambda: _lines(absolute, encoding), kind, origin, column, text_column)
     _refuse_columns(str(path), column, text_column)
     if kind in {".txt", ".text", ""} or kind not in DOCUMENT_ENDINGS:
         listed = _from_list(absolute, path)
@@ -218,23 +215,19 @@ def _looks_like_entry(line: str, folder: Path) -> bool:
         return False
 
 
-def _from_csv(absolute: Path, path: Path, column: str | None, text_column: str | None) -> Source:
-    encoding = _encoding(absolute, path)
-    header, delimiter = csv_header(_lines(absolute, encoding), str(path))
-    columns = choose_columns(header, column, text_column, str(path))
-    origin = Origin(name=str(path), folder=absolute.parent)
-    return Source(
-        _described(columns, str(path)),
-        lambda: csv_entries(_lines(absolute, encoding), header, delimiter, columns, origin),
-    )
-
-
-def _from_json_lines(absolute: Path, path: Path, column: str | None, text_column: str | None) -> Source:
-    encoding = _encoding(absolute, path)
-    sample = list(itertools.islice((line for line in _lines(absolute, encoding) if line.strip()), _LOOKED_AT))
-    columns = _json_columns(sample, column, text_column, str(path))
-    origin = Origin(name=str(path), folder=absolute.parent)
-    return Source(_described(columns, str(path)), lambda: json_entries(_lines(absolute, encoding), columns, origin))
+def _from_listed(
+    lines: Callable[[], Iterator[str]], kind: str, origin: Origin, column: str | None, text_column: str | None
+) -> Source:
+    """Return the source of a CSV or JSON lines list."""
+    if kind in _CSV:
+        header, delimiter = csv_header(lines(), origin.name)
+        columns = choose_columns(header, column, text_column, origin.name)
+        return Source(
+            _described(columns, origin.name), lambda: csv_entries(lines(), header, delimiter, columns, origin)
+        )
+    sample = list(itertools.islice((line for line in lines() if line.strip()), _LOOKED_AT))
+    columns = _json_columns(sample, column, text_column, origin.name)
+    return Source(_described(columns, origin.name), lambda: json_entries(lines(), columns, origin))
 
 
 def _json_columns(sample: list[str], column: str | None, text_column: str | None, name: str) -> Columns:

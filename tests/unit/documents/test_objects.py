@@ -84,11 +84,33 @@ def test_what_is_not_there_or_not_allowed_is_said(filled, monkeypatch):
     assert "holds no object that matches" in refusal(f"{filled}/nothing/")
     assert "404" in refusal("s3://no-such-bucket-here/x/")
     assert "has no columns" in refusal(f"{filled}/in", column="url")
-    assert "Lists are read from files" in refusal(f"{filled}/rows.csv")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-wrong-one")
     said = refusal(f"{filled}/in")
     assert "AWS_ACCESS_KEY_ID" in said
     assert "403" in said
+
+
+LISTED = {
+    "lists/rows.csv": "path,id\r\na.txt,1\r\nhttps://example.org/b,2\r\n",
+    "lists/rows.jsonl": '\ufeff{"path": "a.txt", "id": 1}\n\n{"path": "https://example.org/b", "id": 2}',
+}
+
+
+@pytest.mark.parametrize("key", LISTED)
+def test_a_list_in_a_bucket_is_read_there_and_its_relative_paths_are_keys_beside_it(filled, shared_objects, key):
+    obstore.put(shared_objects.bucket(filled[5:]), key, LISTED[key].encode())
+    entries = list(open_source(f"{filled}/{key}").entries())
+
+    assert [entry.uri for entry in entries] == [f"{filled}/lists/a.txt", "https://example.org/b"]
+    assert [int(entry.fields["id"]) for entry in entries] == [1, 2]
+
+
+def test_a_long_list_in_a_bucket_is_a_stream_of_all_its_rows(filled, shared_objects):
+    lines = "".join(f'{{"text": "é {number} {"x" * 1000}"}}\n' for number in range(5000))
+    obstore.put(shared_objects.bucket(filled[5:]), "long.jsonl", lines.encode())
+    entries = list(open_source(f"{filled}/long.jsonl", text_column="text").entries())
+
+    assert [entry.text.split()[1] for entry in entries] == [str(number) for number in range(5000)]
 
 
 def test_keys_that_differ_are_different_documents(filled):
