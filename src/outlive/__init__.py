@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from outlive.contracts.hand_offs import HandOffNews as HandOffNews
     from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
     from outlive.contracts.limits import Limit as Limit
+    from outlive.contracts.notifications import Kafka as Kafka
+    from outlive.contracts.notifications import Webhook as Webhook
     from outlive.contracts.plans import FailedItem as FailedItem
     from outlive.contracts.plans import Worked as Worked
     from outlive.documents.document import Document as Document
@@ -62,6 +64,7 @@ _HOMES = {
     "Happened": "outlive.effects.declaring",
     "HandOffNews": "outlive.contracts.hand_offs",
     "HandOffPolicy": "outlive.contracts.hand_offs",
+    "Kafka": "outlive.contracts.notifications",
     "Limit": "outlive.contracts.limits",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
@@ -73,6 +76,7 @@ _HOMES = {
     "Settings": "outlive.settings",
     "SubAgents": "outlive.agents.sub_agents",
     "UndoneEffect": "outlive.effects.declaring",
+    "Webhook": "outlive.contracts.notifications",
     "Worked": "outlive.contracts.plans",
     "connection": "outlive.effects.transactions",
     "effect": "outlive.effects.declaring",
@@ -101,6 +105,7 @@ __all__ = [
     "HandOffNews",
     "HandOffPolicy",
     "Happened",
+    "Kafka",
     "Limit",
     "Llm",
     "OutliveError",
@@ -112,6 +117,7 @@ __all__ = [
     "Settings",
     "SubAgents",
     "UndoneEffect",
+    "Webhook",
     "Worked",
     "connection",
     "effect",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from outlive.contracts.budgets import Budget, app_key, tenant_key
 from outlive.contracts.limits import Limit
+from outlive.contracts.notifications import Notify, targets_of
 from outlive.documents.document import Document
 from outlive.errors import AppError
 from outlive.models.llm import Llm
@@ -52,6 +53,7 @@ class App:
         prices: Mapping[str, Mapping[str, Any]] | None = None,
         effects: Sequence[Callable[..., Any]] = (),
         limits: Mapping[str, Limit] | None = None,
+        notify: Notify = None,
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -67,6 +69,7 @@ class App:
             effects: Functions declared with ``@effect(...)`` that plans may call; see also `effect`.
             limits: How fast all workers together may call a model, by its name:
                 ``{"openai:gpt-5": Limit(requests_per_minute=600)}``.
+            notify: Who is told of all its runs, batches and plans: one or several `Webhook` and `Kafka`.
 
         Raises:
             AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
@@ -81,6 +84,7 @@ class App:
             budgets=budgets,
             prices=prices or {},
             limits=limits or {},
+            notify=targets_of(notify),
         )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
@@ -181,10 +185,11 @@ class App:
         *,
         id: str | None = None,  # noqa: A002 - what callers call it
         shadow: bool = False,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of a plan and return its `PlanHandle` at once. See `Client.start_plan`."""
         client = await self.client()
-        return await client.start_plan(plan, request, run_id=id, shadow=shadow)
+        return await client.start_plan(plan, request, run_id=id, shadow=shadow, notify=notify)
 
     def on_hand_off(self, function: H) -> H:
         """Let an async function hear of everything that waits for a person: here mail or chat is sent.
@@ -220,11 +225,20 @@ class App:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of an agent and return its `RunHandle` at once. See `Client.start_run`."""
         client = await self.client()
         return await client.start_run(
-            agent, prompt, run_id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+            agent,
+            prompt,
+            run_id=id,
+            deps=deps,
+            model=model,
+            messages=messages,
+            budget=budget,
+            tenant=tenant,
+            notify=notify,
         )
 
     async def run(
@@ -238,10 +252,19 @@ class App:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of an agent, wait for its end, and return its `RunResult`."""
         handle = await self.start(
-            agent, prompt, id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+            agent,
+            prompt,
+            id=id,
+            deps=deps,
+            model=model,
+            messages=messages,
+            budget=budget,
+            tenant=tenant,
+            notify=notify,
         )
         return await handle.result()
 
@@ -254,11 +277,12 @@ class App:
         model: str | None = None,
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Open a conversation with an agent, or go on with the one of this id. See `Client.conversation`."""
         client = await self.client()
         return await client.conversation(
-            agent, conversation_id=id, deps=deps, model=model, budget=budget, tenant=tenant
+            agent, conversation_id=id, deps=deps, model=model, budget=budget, tenant=tenant, notify=notify
         )
 
     async def client(self) -> Any:

@@ -1,10 +1,14 @@
 """What is asked for when a batch is started."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.contracts.budgets import Budget
+from outlive.contracts.notifications import Notify
+from outlive.documents.entries import Entry, address_key
 from outlive.documents.sources import Source
+from outlive.ledger.records import NewDocument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +22,14 @@ class BatchRequest:
             batch.
         spec: Everything else that decides the batch; its id, function and recipe are filled in.
         budget: The most that it may spend.
+        notify: Who is told of it: one or several `Webhook` and `Kafka`.
     """
 
     source: Source
     spec: BatchSpec
     batch_id: str | None = None
     budget: Budget | None = None
+    notify: Notify = None
 
     @classmethod
     def of(
@@ -39,6 +45,7 @@ class BatchRequest:
         fresh: bool = False,
         budget: Budget | None = None,
         tenant: str = "",
+        notify: Notify = None,
     ) -> "BatchRequest":
         """Return the request for a batch function by name; what is left out is the function's own, or the default."""
         spec = BatchSpec(
@@ -51,4 +58,12 @@ class BatchRequest:
             fresh=fresh,
             tenant=tenant,
         )
-        return cls(source=source, spec=spec, batch_id=batch_id, budget=budget)
+        return cls(source=source, spec=spec, batch_id=batch_id, budget=budget, notify=notify)
+
+
+def new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
+    """Yield the entries of a source as the ledger takes them."""
+    for entry in entries:
+        uri, text, fields = entry.uri, entry.text, entry.fields or None
+        address = address_key(uri)
+        yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)

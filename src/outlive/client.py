@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,24 +14,25 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from outlive.app import App
-from outlive.batch_requests import BatchRequest
+from outlive.batch_requests import BatchRequest, new_documents
 from outlive.contracts.agents import AgentInput, AgentMessage
 from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import Budget
+from outlive.contracts.notifications import Notify, targets_of
 from outlive.desk.desk import Desk
-from outlive.documents.entries import Entry, address_key
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
 from outlive.engine.run_health import RunHealth, find_run, list_runs
 from outlive.errors import BatchError, EngineUnavailable, RunError
 from outlive.handles import BatchHandle
 from outlive.ledger.ledger import Ledger
-from outlive.ledger.records import BatchRecord, BatchState, NewDocument, require_same
+from outlive.ledger.records import BatchRecord, BatchState, require_same
 from outlive.names import (
     AGENT_WORKFLOW,
     REQUEST_MEMO,
     agent_workflow_id,
     batch_workflow_id,
+    plan_workflow_id,
     split_agent_workflow_id,
 )
 from outlive.plan_runs import PlanHandle, UndoHandle, find_plan, start_plan, undo_run
@@ -128,7 +129,7 @@ class Client:
         await self.ledger.call(books.remove_stale, STALE_LOADING_SECONDS)
         await self.ledger.call(books.create, replace(spec, batch_id=provisional))
         try:
-            entries = _new_documents(request.source.entries())
+            entries = new_documents(request.source.entries())
             digest = await self.ledger.call(books.add_documents, provisional, entries)
             batch_id = request.batch_id or await self._derived_id(spec, digest)
             if found := await self.find_batch(batch_id):
@@ -145,7 +146,13 @@ class Client:
     async def _loaded(self, request: BatchRequest, batch_id: str) -> "BatchHandle":
         if request.budget is not None:
             await self.ledger.call(self.ledger.budgets.declare, request.budget.scope(batch_workflow_id(batch_id)))
+        await self._subscribe(batch_workflow_id(batch_id), request.notify)
         return BatchHandle(self, batch_id)
+
+    async def _subscribe(self, workflow_id: str, notify: Notify, *, is_conversation: bool = False) -> None:
+        """Let targets be told of a workflow, before it begins."""
+        if told := targets_of(notify):
+            await self.ledger.call(self.ledger.outbox.subscribe, workflow_id, told, is_conversation=is_conversation)
 
     async def start_batch(self, request: BatchRequest) -> "BatchHandle":
         """Start a batch, or return the one that the same request has started before. Returns at once.
@@ -196,6 +203,7 @@ class Client:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> RunHandle[Any]:
         """Start a run of an agent, or return the one that the same id stands for. Returns at once.
 
@@ -208,6 +216,7 @@ class Client:
             messages: A conversation to go on from: ``RunResult.messages`` of an earlier run.
             budget: The most that the run may spend, in place of the agent's own.
             tenant: On whose behalf it spends: the budget of ``tenant/NAME`` pays as well.
+            notify: Who is told of it, besides those whom the app tells of everything.
 
         Raises:
             AppError: If the app has no such agent.
@@ -227,6 +236,7 @@ class Client:
             messages=list(messages),
             budgets=payers_of_run(declared, workflow_id, budget, tenant),
         )
+        await self._subscribe(workflow_id, notify)
         await self._start(workflow_id, request, summary=str(prompt)[:180])
         return RunHandle(self, workflow_id, outputs_of(declared))
 
@@ -239,6 +249,7 @@ class Client:
         model: str | None = None,
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Conversation[Any]:
         """Open a conversation with an agent, or return the one that the id stands for.
 
@@ -258,6 +269,7 @@ class Client:
             is_conversation=True,
             budgets=payers_of_run(declared, workflow_id, budget, tenant),
         )
+        await self._subscribe(workflow_id, [*self.registry.notify, *targets_of(notify)], is_conversation=True)
         await self._start(workflow_id, request, summary="conversation")
         return Conversation(self, workflow_id, outputs_of(declared))
 
@@ -296,7 +308,13 @@ class Client:
             yield found
 
     async def start_plan(
-        self, plan: Callable[..., Any] | str, request: Any = None, *, run_id: str | None = None, shadow: bool = False
+        self,
+        plan: Callable[..., Any] | str,
+        request: Any = None,
+        *,
+        run_id: str | None = None,
+        shadow: bool = False,
+        notify: Notify = None,
     ) -> PlanHandle:
         """Start a run of a plan, or return the one that the same id stands for. Returns at once.
 
@@ -311,9 +329,10 @@ class Client:
             RunError: If the input does not fit, or the id stands for another request.
             EngineUnavailable: If no engine answers.
         """
-        name = plan if isinstance(plan, str) else self.registry.plan_name(plan)
-        declared = self.registry.plan(name)
-        return await start_plan(self, declared, request, run_id=run_id or made_up_id(), is_shadow=shadow)
+        declared = self.registry.plan(plan if isinstance(plan, str) else self.registry.plan_name(plan))
+        run_id = run_id or made_up_id()
+        await self._subscribe(plan_workflow_id(declared.name, run_id), notify)
+        return await start_plan(self, declared, request, run_id=run_id, is_shadow=shadow)
 
     async def plan(self, run_id: str) -> PlanHandle:
         """Return the handle of a run of a plan: by the caller's id, ``PLAN/ID``, or the whole workflow id.
@@ -341,8 +360,7 @@ class Client:
             return None
         from pydantic import TypeAdapter
 
-        adapter: TypeAdapter[Any] = TypeAdapter(agent.deps_type)
-        return adapter.dump_python(deps, mode="json")
+        return TypeAdapter(agent.deps_type).dump_python(deps, mode="json")
 
     async def _start(self, workflow_id: str, request: AgentInput, *, summary: str) -> None:
         """Start the agent workflow, or make sure that the one of this id is of the same request."""
@@ -380,10 +398,3 @@ class Client:
         while (found := await self.find_batch(f"{stem}-fresh-{number}")) and found.state is BatchState.FINISHED:
             number += 1
         return f"{stem}-fresh-{number}"
-
-
-def _new_documents(entries: Iterable[Entry]) -> Iterator[NewDocument]:
-    for entry in entries:
-        uri, text, fields = entry.uri, entry.text, entry.fields or None
-        address = address_key(uri)
-        yield NewDocument(uri=uri, address=address, text=text, fields=fields, cause=entry.cause, reason=entry.reason)

@@ -12,6 +12,7 @@
     │   ├── BatchError            an unknown batch id, or one that stands for another batch
     │   ├── BudgetError           an unknown budget, or amounts that cannot be used
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
+    │   ├── DeliveryError         an unknown delivery, or one that cannot be sent again
     │   ├── HandOffError          an unknown hand-off, or a decision that it does not take
     │   │   ├── AlreadyDecided    somebody else was quicker
     │   │   └── LinkRefused       a one-time link that is used, expired or not ours
@@ -28,6 +29,7 @@
     │   ├── EngineOwned           another process owns this project's `.outlive/`
     │   └── EngineFailed          the engine did not start, or its file cannot be used
     ├── LedgerError               the ledger cannot be read or written
+    ├── DeliveryFailed            an attempt to tell a receiver of an event did not succeed; it is tried again
     ├── HousekeepingAborted       it could not be told what is still needed; nothing was removed
     ├── HousekeepingBusy          another round of housekeeping is under way
     ├── PayloadError              what is kept beside the histories cannot be stored or read
@@ -89,6 +91,10 @@ class BudgetError(UsageError):
 
 class RunError(UsageError):
     """A run id that is unknown, stands for another request, or whose run has ended."""
+
+
+class DeliveryError(UsageError):
+    """A delivery that is unknown, or cannot be sent again."""
 
 
 class HandOffError(UsageError):
@@ -197,6 +203,20 @@ class EngineFailed(EngineError):
 
 class LedgerError(OutliveError):
     """The ledger cannot be read or written."""
+
+
+class DeliveryFailed(OutliveError):
+    """An attempt to tell a receiver of an event did not succeed.
+
+    Attributes:
+        retry_after: Seconds that the receiver asks to wait, where it does.
+        is_final: Whether the receiver wants no other attempt.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_final = is_final
 
 
 class HousekeepingAborted(OutliveError):

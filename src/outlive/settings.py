@@ -86,6 +86,8 @@ class Settings:
     outage_pause: Annotated[float, "Seconds that a model which answers nobody is left alone."] = 20.0
     answer_attempts: Annotated[int, "How often a model is asked when its answer does not fit the output type."] = 3
     context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
+    notify_days: Annotated[float, "Days for which an event is tried to be delivered; then it is parked."] = 3.0
+    notify_longest_pause: Annotated[float, "Most seconds between two attempts to deliver an event."] = 3_600.0
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
@@ -93,7 +95,7 @@ class Settings:
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0
     allow_private_addresses: Annotated[
-        bool, "Whether documents may be read from private, loopback and link-local addresses."
+        bool, "Whether documents and webhooks may be at private, loopback and link-local addresses."
     ] = False
 
     @classmethod
@@ -148,6 +150,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "context_tokens": (100, math.inf),
     "budget_output_tokens": (16, math.inf),
     "offline_latency": (0, 86_400),
+    "notify_days": (0, 365),
+    "notify_longest_pause": (0.05, 86_400),
 }
 """Smallest and largest value of each number."""
 
