@@ -88,6 +88,18 @@ class Settings:
     context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
     notify_days: Annotated[float, "Days for which an event is tried to be delivered; then it is parked."] = 3.0
     notify_longest_pause: Annotated[float, "Most seconds between two attempts to deliver an event."] = 3_600.0
+    kafka_bootstrap: Annotated[
+        str, "Kafka brokers of targets that name none: host:port, several with commas between."
+    ] = ""
+    kafka_security: Annotated[str, "How Kafka is spoken to: plaintext, ssl, sasl_plaintext or sasl_ssl."] = "plaintext"
+    kafka_sasl_mechanism: Annotated[str, "SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."] = "PLAIN"
+    kafka_username: Annotated[str, "User name for SASL."] = ""
+    kafka_password: Annotated[str, "Password for SASL."] = field(default="", repr=False)
+    kafka_ca_file: Annotated[str, "PEM file with the authorities that Kafka is trusted by; empty for the system's."] = (
+        ""
+    )
+    kafka_cert_file: Annotated[str, "PEM file with a client certificate for Kafka; empty for none."] = ""
+    kafka_key_file: Annotated[str, "PEM file with its key, where the certificate's file does not hold it."] = ""
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
@@ -120,12 +132,15 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        if self.synchronous not in {"full", "normal"}:
-            raise SettingError(f"OUTLIVE_SYNCHRONOUS is {self.synchronous!r}. It takes 'full' or 'normal'.")
         if self.ledger and not self.ledger.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise SettingError("OUTLIVE_LEDGER is no URL that begins with postgresql://. Give one, or unset it.")
         if not self.task_queue.strip():
             raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingError(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}. It takes {' or '.join(map(repr, choices))}."
+                )
         for name in ("requests_per_minute", "tokens_per_minute"):
             per_minute(name, getattr(self, name))
         for name, (lowest, highest) in _RANGES.items():
@@ -134,6 +149,12 @@ class Settings:
                 upper = f" and at most {highest:,}" if highest < math.inf else ""
                 raise SettingError(f"{PREFIX}{name.upper()} is {value:g}. It must be at least {lowest:g}{upper}.")
 
+
+_CHOICES = {
+    "synchronous": ("full", "normal"),
+    "kafka_security": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    "kafka_sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+}
 
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),

@@ -20,6 +20,7 @@ from outlive.ledger.records import BatchState
 from outlive.names import BATCH_WORKFLOW_ID_PREFIX
 from outlive.notify.dispatching import Dispatcher
 from outlive.notify.events import Event, progress_data, result_data
+from outlive.notify.kafka import KafkaSender
 from outlive.notify.retrying import Schedule
 from outlive.notify.webhooks import WebhookSender
 from outlive.settings import Settings
@@ -37,8 +38,11 @@ PAGE = 500
 async def delivering(client: Client, ledger: Ledger, settings: Settings, teller: Teller) -> AsyncIterator[None]:
     """Deliver events, and look for what is to be told, for as long as the block runs."""
     schedule = Schedule(longest=settings.notify_longest_pause, lasts=settings.notify_days * 86_400.0)
-    async with WebhookSender(allow_private=settings.allow_private_addresses) as webhooks:
-        dispatcher = Dispatcher(ledger, {"webhook": webhooks}, schedule)
+    async with (
+        WebhookSender(allow_private=settings.allow_private_addresses) as webhooks,
+        KafkaSender(settings) as kafka,
+    ):
+        dispatcher = Dispatcher(ledger, {"webhook": webhooks, "kafka": kafka}, schedule)
         running = [
             asyncio.create_task(dispatcher.run()),
             asyncio.create_task(_Lookout(client, ledger, teller, dispatcher.owner).run()),
