@@ -16,6 +16,7 @@ from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
 from outlive.ledger.budgets import Budgets
 from outlive.ledger.database import open_database
+from outlive.ledger.deliveries import Deliveries
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
@@ -171,6 +172,11 @@ class Ledger:
     def rates(self) -> Rates:
         """How fast models may be called by all workers together, to be run through `call`."""
         return Rates(self.engine)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What was told and what is still to be, for people, to be run through `call`."""
+        return Deliveries(self.engine)
 
     @property
     def outbox(self) -> Outbox:

@@ -98,11 +98,8 @@ async def test_a_run_that_fails_tells_why(served, receiver):
     broken = Agent(FunctionModel(refuse), name=fresh("broken"), capabilities=[Durable()])
     client = await served(App("told", agents=[broken]))
     handle = await client.start_run(broken, "Act", notify=hook(receiver))
-    await until(lambda: receiver.of(handle.workflow_id)[-1:] == ["waiting"], "it asks what to do")
-    await handle.decide("stop")
     await until(lambda: receiver.of(handle.workflow_id)[-1:] == ["failed"], "its end is told")
 
-    assert receiver.taken[-1].event["data"]["error"]["type"] == "RunStopped"
     assert "out of order" in receiver.taken[-1].event["data"]["error"]["message"]
 
 
@@ -116,7 +113,7 @@ async def test_a_conversation_tells_each_answer(served, receiver):
     client = await served(App("told", agents=[agent]))
     talk = await client.conversation(agent, notify=hook(receiver))
     for _ in range(2):
-        await talk.send("Next?")
+        await talk.ask("Next?")
     await talk.close()
     await until(lambda: len(receiver.taken) == 4, "all is told")
 

@@ -113,6 +113,34 @@ async def test_what_fails_for_too_long_is_parked_and_what_follows_goes_on(ledger
     assert sender.got == [(HERE.url, "w", 2)]
 
 
+async def test_what_was_parked_is_listed_with_its_reason_and_sent_again_under_its_id(ledger):
+    sender = Recording()
+    sender.fails[HERE.url] = 1
+    ledger.outbox.add(event(lasts=0.0), [HERE])
+    async with delivering(ledger, sender):
+        await until(lambda: ledger.deliveries.counts() == {"parked": 1}, "it is given up")
+        (parked,) = ledger.deliveries.listed(states=["parked"])
+        assert ledger.deliveries.redeliver(None, lasts=60.0) == 1
+        await until(lambda: ledger.deliveries.counts() == {"delivered": 1}, "it is delivered")
+
+    assert (parked.error, parked.attempts, parked.target) == ("not now", 1, HERE)
+    assert ledger.deliveries.find(parked.number).event_id == parked.event_id == "w-0"
+    assert ledger.deliveries.find(parked.number).attempts == 2
+
+
+async def test_what_was_delivered_is_removed_once_it_is_old_and_what_waits_stays(ledger):
+    ledger.outbox.subscribe("w", [HERE])
+    ledger.outbox.add(event(number=1), [HERE])
+    ledger.outbox.add(event(number=2), [HERE])
+    ledger.outbox.settle("x", [Attempted(delivery=ledger.outbox.claim("x", {}, usual=1, most=1, lease=9.0)[0])])
+    now = time.time()
+
+    assert ledger.deliveries.remove(now - 60.0) == 0
+    assert ledger.deliveries.remove(now + 60.0) == 1
+    assert ledger.deliveries.counts() == {"waiting": 1}
+    assert ledger.outbox.told(["w"]) == [HERE]
+
+
 async def test_a_worker_that_stops_hands_back_what_it_had_in_hand(ledger, monkeypatch):
     monkeypatch.setattr(dispatching, "GRACE_SECONDS", 0.0)
     sender = Recording()
