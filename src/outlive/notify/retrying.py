@@ -28,4 +28,4 @@ class Schedule:
         """
         whole = min(FIRST_PAUSE * 2.0 ** min(failures - 1, 30), self.longest)
         drawn = whole * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
-        return max(drawn, min(retry_after or 0.0, MOST_ASKED_FOR))
+        return max(drawn, retry_after or 0.0)

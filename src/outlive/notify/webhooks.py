@@ -14,6 +14,7 @@ from outlive.documents.addresses import AddressRefused, PublicResolver, check_li
 from outlive.documents.fetching import retry_after_seconds
 from outlive.errors import DeliveryFailed
 from outlive.ledger.outbox import Claimed
+from outlive.notify.retrying import MOST_ASKED_FOR
 from outlive.notify.signing import secret_keys, signature
 from outlive.settings import process_environment
 
@@ -94,7 +95,7 @@ async def _judge(answer: aiohttp.ClientResponse) -> None:
         raise DeliveryFailed(f"{reason}: redirects are not followed. Give the webhook the URL itself.")
     raise DeliveryFailed(
         f"{reason}: {' '.join(said.split())}" if said.strip() else f"{reason}.",
-        retry_after=retry_after_seconds(answer.headers.get("Retry-After")),
+        retry_after=retry_after_seconds(answer.headers.get("Retry-After"), most=MOST_ASKED_FOR),
         is_final=answer.status == GONE,
     )
 

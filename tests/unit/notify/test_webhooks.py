@@ -62,12 +62,13 @@ async def test_what_is_no_2xx_has_failed_and_only_410_for_good(status, is_final)
     assert failed.value.is_final is is_final
 
 
-async def test_a_retry_after_is_heard():
-    async with receiving(Receiver(behaviour=lambda _: 429, headers={"Retry-After": "7"})) as receiver:
+@pytest.mark.parametrize(("asked", "heeded"), [("7", 7.0), ("900", 900.0), ("99999", 3_600.0), ("soon", None)])
+async def test_a_retry_after_is_heard_up_to_an_hour(asked, heeded):
+    async with receiving(Receiver(behaviour=lambda _: 429, headers={"Retry-After": asked})) as receiver:
         with pytest.raises(DeliveryFailed) as failed:
             await post(receiver.url)
 
-    assert failed.value.retry_after == 7.0
+    assert failed.value.retry_after == heeded
 
 
 async def test_a_connection_that_is_cut_or_refused_has_failed():
