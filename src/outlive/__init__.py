@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from outlive.contracts.hand_offs import HandOffNews as HandOffNews
     from outlive.contracts.hand_offs import HandOffPolicy as HandOffPolicy
     from outlive.contracts.limits import Limit as Limit
+    from outlive.contracts.notifications import Kafka as Kafka
+    from outlive.contracts.notifications import Webhook as Webhook
     from outlive.contracts.plans import FailedItem as FailedItem
     from outlive.contracts.plans import Worked as Worked
     from outlive.contracts.starts import AgentStart as AgentStart
@@ -68,6 +70,7 @@ _HOMES = {
     "Happened": "outlive.effects.declaring",
     "HandOffNews": "outlive.contracts.hand_offs",
     "HandOffPolicy": "outlive.contracts.hand_offs",
+    "Kafka": "outlive.contracts.notifications",
     "Limit": "outlive.contracts.limits",
     "Llm": "outlive.models.llm",
     "OutliveError": "outlive.errors",
@@ -81,6 +84,7 @@ _HOMES = {
     "SubAgents": "outlive.agents.sub_agents",
     "Timing": "outlive.schedules.timing",
     "UndoneEffect": "outlive.effects.declaring",
+    "Webhook": "outlive.contracts.notifications",
     "Worked": "outlive.contracts.plans",
     "connection": "outlive.effects.transactions",
     "effect": "outlive.effects.declaring",
@@ -111,6 +115,7 @@ __all__ = [
     "HandOffNews",
     "HandOffPolicy",
     "Happened",
+    "Kafka",
     "Limit",
     "Llm",
     "OutliveError",
@@ -124,6 +129,7 @@ __all__ = [
     "SubAgents",
     "Timing",
     "UndoneEffect",
+    "Webhook",
     "Worked",
     "connection",
     "effect",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from outlive.contracts.budgets import Budget, app_key, tenant_key
 from outlive.contracts.limits import Limit
+from outlive.contracts.notifications import Notify, targets_of
 from outlive.documents.document import Document
 from outlive.errors import AppError
 from outlive.models.llm import Llm
@@ -54,6 +55,7 @@ class App:
         limits: Mapping[str, Limit] | None = None,
         versioning: str = "pinned",
         priorities: Mapping[str, int] | None = None,
+        notify: Notify = None,
     ) -> None:
         """Declare an app; nothing is started.
 
@@ -72,6 +74,7 @@ class App:
             versioning: Where workers have versions, what runs in flight do when another one becomes current:
                 ``pinned`` stays on the version that a run began with, ``auto_upgrade`` moves.
             priorities: By tenant, whose work workers take first: 1 (first) to 5 (last); 3 for all others.
+            notify: Who is told of all its runs, batches and plans: one or several `Webhook` and `Kafka`.
 
         Raises:
             AppError: If an agent has no name, a name is taken, an agent is not durable, or a function is no effect.
@@ -92,6 +95,7 @@ class App:
             limits=limits or {},
             versioning=versioning,
             priorities=priorities or {},
+            notify=targets_of(notify),
         )
         self.registry.add_batch(_ANALYZE)
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
@@ -192,10 +196,11 @@ class App:
         *,
         id: str | None = None,  # noqa: A002 - what callers call it
         shadow: bool = False,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of a plan and return its `PlanHandle` at once. See `Client.start_plan`."""
         client = await self.client()
-        return await client.start_plan(plan, request, run_id=id, shadow=shadow)
+        return await client.start_plan(plan, request, run_id=id, shadow=shadow, notify=notify)
 
     def on_hand_off(self, function: H) -> H:
         """Let an async function hear of everything that waits for a person: here mail or chat is sent.
@@ -236,11 +241,20 @@ class App:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of an agent and return its `RunHandle` at once. See `Client.start_run`."""
         client = await self.client()
         return await client.start_run(
-            agent, prompt, run_id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+            agent,
+            prompt,
+            run_id=id,
+            deps=deps,
+            model=model,
+            messages=messages,
+            budget=budget,
+            tenant=tenant,
+            notify=notify,
         )
 
     async def run(
@@ -254,10 +268,19 @@ class App:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Start a run of an agent, wait for its end, and return its `RunResult`."""
         handle = await self.start(
-            agent, prompt, id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant
+            agent,
+            prompt,
+            id=id,
+            deps=deps,
+            model=model,
+            messages=messages,
+            budget=budget,
+            tenant=tenant,
+            notify=notify,
         )
         return await handle.result()
 
@@ -270,11 +293,12 @@ class App:
         model: str | None = None,
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Any:
         """Open a conversation with an agent, or go on with the one of this id. See `Client.conversation`."""
         client = await self.client()
         return await client.conversation(
-            agent, conversation_id=id, deps=deps, model=model, budget=budget, tenant=tenant
+            agent, conversation_id=id, deps=deps, model=model, budget=budget, tenant=tenant, notify=notify
         )
 
     async def client(self) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.contracts.budgets import Budget
+from outlive.contracts.notifications import Notify
 from outlive.contracts.starts import BatchStart
 from outlive.documents.reader import check_options
 from outlive.documents.sources import Source, open_source
@@ -24,12 +25,14 @@ class BatchRequest:
             batch.
         spec: Everything else that decides the batch; its id, function and recipe are filled in.
         budget: The most that it may spend.
+        notify: Who is told of it: one or several `Webhook` and `Kafka`.
     """
 
     source: Source
     spec: BatchSpec
     batch_id: str | None = None
     budget: Budget | None = None
+    notify: Notify = None
 
     @classmethod
     def of(
@@ -45,6 +48,7 @@ class BatchRequest:
         fresh: bool = False,
         budget: Budget | None = None,
         tenant: str = "",
+        notify: Notify = None,
     ) -> "BatchRequest":
         """Return the request for a batch function by name; what is left out is the function's own, or the default."""
         spec = BatchSpec(
@@ -57,7 +61,7 @@ class BatchRequest:
             fresh=fresh,
             tenant=tenant,
         )
-        return cls(source=source, spec=spec, batch_id=batch_id, budget=budget)
+        return cls(source=source, spec=spec, batch_id=batch_id, budget=budget, notify=notify)
 
 
 def request_for(

@@ -12,6 +12,7 @@ from outlive.batch_loading import find_batch, load_batch
 from outlive.batch_requests import BatchRequest
 from outlive.contracts.agents import AgentInput
 from outlive.contracts.budgets import Budget
+from outlive.contracts.notifications import Notify, targets_of
 from outlive.desk.desk import Desk
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
@@ -20,7 +21,13 @@ from outlive.engine.run_health import RunHealth, find_run, list_runs
 from outlive.handles import BatchHandle
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord
-from outlive.names import AGENT_WORKFLOW, agent_workflow_id, split_agent_workflow_id
+from outlive.names import (
+    AGENT_WORKFLOW,
+    agent_workflow_id,
+    batch_workflow_id,
+    plan_workflow_id,
+    split_agent_workflow_id,
+)
 from outlive.plan_runs import PlanHandle, UndoHandle, find_plan, start_plan, undo_run
 from outlive.registry import BatchFunction, Registry
 from outlive.requesting import agent_input, made_up_id, outputs_of, request_digest
@@ -115,7 +122,13 @@ class Client:
             BatchError: If the id stands for a batch with another recipe.
         """
         loaded = await load_batch(self.ledger, self.registry, request)
+        await self._subscribe(batch_workflow_id(loaded.batch_id), request.notify)
         return BatchHandle(self, loaded.batch_id, is_new=loaded.is_new)
+
+    async def _subscribe(self, workflow_id: str, notify: Notify, *, is_conversation: bool = False) -> None:
+        """Let targets be told of a workflow, before it begins."""
+        if told := targets_of(notify):
+            await self.ledger.call(self.ledger.outbox.subscribe, workflow_id, told, is_conversation=is_conversation)
 
     async def start_batch(self, request: BatchRequest) -> "BatchHandle":
         """Start a batch, or return the one that the same request has started before. Returns at once.
@@ -165,6 +178,7 @@ class Client:
         messages: Sequence[Any] = (),
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> RunHandle[Any]:
         """Start a run of an agent, or return the one that the same id stands for. Returns at once.
 
@@ -177,6 +191,7 @@ class Client:
             messages: A conversation to go on from: ``RunResult.messages`` of an earlier run.
             budget: The most that the run may spend, in place of the agent's own.
             tenant: On whose behalf it spends: the budget of ``tenant/NAME`` pays as well.
+            notify: Who is told of it, besides those whom the app tells of everything.
 
         Raises:
             AppError: If the app has no such agent.
@@ -195,6 +210,7 @@ class Client:
             budget=budget,
             tenant=tenant,
         )
+        await self._subscribe(workflow_id, notify)
         is_new = await self._start(workflow_id, request, summary=str(prompt)[:180])
         return RunHandle(self, workflow_id, outputs_of(declared), is_new=is_new)
 
@@ -207,6 +223,7 @@ class Client:
         model: str | None = None,
         budget: Budget | None = None,
         tenant: str | None = None,
+        notify: Notify = None,
     ) -> Conversation[Any]:
         """Open a conversation with an agent, or return the one that the id stands for.
 
@@ -220,6 +237,7 @@ class Client:
         request = agent_input(
             declared, workflow_id, deps=deps, model=model, budget=budget, tenant=tenant, is_conversation=True
         )
+        await self._subscribe(workflow_id, [*self.registry.notify, *targets_of(notify)], is_conversation=True)
         is_new = await self._start(workflow_id, request, summary="conversation")
         return Conversation(self, workflow_id, outputs_of(declared), is_new=is_new)
 
@@ -258,7 +276,13 @@ class Client:
             yield found
 
     async def start_plan(
-        self, plan: Callable[..., Any] | str, request: Any = None, *, run_id: str | None = None, shadow: bool = False
+        self,
+        plan: Callable[..., Any] | str,
+        request: Any = None,
+        *,
+        run_id: str | None = None,
+        shadow: bool = False,
+        notify: Notify = None,
     ) -> PlanHandle:
         """Start a run of a plan, or return the one that the same id stands for. Returns at once.
 
@@ -273,9 +297,10 @@ class Client:
             RunError: If the input does not fit, or the id stands for another request.
             EngineUnavailable: If no engine answers.
         """
-        name = plan if isinstance(plan, str) else self.registry.plan_name(plan)
-        declared = self.registry.plan(name)
-        return await start_plan(self, declared, request, run_id=run_id or made_up_id(), is_shadow=shadow)
+        declared = self.registry.plan(plan if isinstance(plan, str) else self.registry.plan_name(plan))
+        run_id = run_id or made_up_id()
+        await self._subscribe(plan_workflow_id(declared.name, run_id), notify)
+        return await start_plan(self, declared, request, run_id=run_id, is_shadow=shadow)
 
     async def plan(self, run_id: str) -> PlanHandle:
         """Return the handle of a run of a plan: by the caller's id, ``PLAN/ID``, or the whole workflow id.

@@ -16,6 +16,7 @@
     │   │   └── RunUnknown        there is no such run
     │   ├── ScheduleError         an unknown schedule, one that is there already, or a time that cannot be read
     │   │   └── ScheduleUnknown   there is no such schedule
+    │   ├── DeliveryError         an unknown delivery, or one that cannot be sent again
     │   ├── HandOffError          an unknown hand-off, or a decision that it does not take
     │   │   ├── AlreadyDecided    somebody else was quicker
     │   │   ├── HandOffClaimed    somebody else has claimed it
@@ -35,6 +36,7 @@
     │   ├── EngineFailed          the engine did not start, or its file cannot be used
     │   └── DeploymentError       a version of an app's code that is unknown, or cannot become current
     ├── LedgerError               the ledger cannot be read or written
+    ├── DeliveryFailed            an attempt to tell a receiver of an event did not succeed; it is tried again
     ├── HousekeepingAborted       it could not be told what is still needed; nothing was removed
     ├── HousekeepingBusy          another round of housekeeping is under way
     ├── PayloadError              what is kept beside the histories cannot be stored or read
@@ -113,6 +115,10 @@ class ScheduleError(UsageError):
 
 class ScheduleUnknown(ScheduleError):
     """There is no schedule of this id."""
+
+
+class DeliveryError(UsageError):
+    """A delivery that is unknown, or cannot be sent again."""
 
 
 class HandOffError(UsageError):
@@ -233,6 +239,20 @@ class DeploymentError(EngineError):
 
 class LedgerError(OutliveError):
     """The ledger cannot be read or written."""
+
+
+class DeliveryFailed(OutliveError):
+    """An attempt to tell a receiver of an event did not succeed.
+
+    Attributes:
+        retry_after: Seconds that the receiver asks to wait, where it does.
+        is_final: Whether the receiver wants no other attempt.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_final = is_final
 
 
 class HousekeepingAborted(OutliveError):

@@ -13,6 +13,7 @@ from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import BudgetScope
 from outlive.contracts.hand_offs import HandOffNews
 from outlive.contracts.limits import Limit
+from outlive.contracts.notifications import Target
 from outlive.errors import AppError
 
 BatchCallable = Callable[..., Awaitable[Any]]
@@ -111,6 +112,7 @@ class Registry:
         plans: `outlive.plans.declaring.PlanFunction` by name.
         effects: `outlive.effects.calling.EffectFunction` by name: what plans may do to the outside world.
         on_hand_off: Called with what happens to hand-offs.
+        notify: Who is told of all runs, batches and plans.
     """
 
     batches: dict[str, BatchFunction] = field(default_factory=dict)
@@ -126,6 +128,7 @@ class Registry:
     limits: Mapping[str, Limit] = field(default_factory=dict)
     versioning: str = "pinned"
     priorities: Mapping[str, int] = field(default_factory=dict)
+    notify: Sequence[Target] = ()
 
     def add_batch(self, declared: BatchFunction) -> None:
         """Register a batch function.

@@ -109,6 +109,20 @@ class Settings:
     outage_pause: Annotated[float, "Seconds that a model which answers nobody is left alone."] = 20.0
     answer_attempts: Annotated[int, "How often a model is asked when its answer does not fit the output type."] = 3
     context_tokens: Annotated[int, "Context size assumed of a model whose real one is not known, in tokens."] = 128_000
+    notify_days: Annotated[float, "Days for which an event is tried to be delivered; then it is parked."] = 3.0
+    notify_longest_pause: Annotated[float, "Most seconds between two attempts to deliver an event."] = 3_600.0
+    kafka_bootstrap: Annotated[
+        str, "Kafka brokers of targets that name none: host:port, several with commas between."
+    ] = ""
+    kafka_security: Annotated[str, "How Kafka is spoken to: plaintext, ssl, sasl_plaintext or sasl_ssl."] = "plaintext"
+    kafka_sasl_mechanism: Annotated[str, "SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."] = "PLAIN"
+    kafka_username: Annotated[str, "User name for SASL."] = ""
+    kafka_password: Annotated[str, "Password for SASL."] = field(default="", repr=False)
+    kafka_ca_file: Annotated[str, "PEM file with the authorities that Kafka is trusted by; empty for the system's."] = (
+        ""
+    )
+    kafka_cert_file: Annotated[str, "PEM file with a client certificate for Kafka; empty for none."] = ""
+    kafka_key_file: Annotated[str, "PEM file with its key, where the certificate's file does not hold it."] = ""
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
@@ -123,7 +137,7 @@ class Settings:
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0
     allow_private_addresses: Annotated[
-        bool, "Whether documents may be read from private, loopback and link-local addresses."
+        bool, "Whether documents and webhooks may be at private, loopback and link-local addresses."
     ] = False
 
     @classmethod
@@ -148,8 +162,6 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        if self.synchronous not in {"full", "normal"}:
-            raise SettingError(f"OUTLIVE_SYNCHRONOUS is {self.synchronous!r}. It takes 'full' or 'normal'.")
         if self.ledger and not self.ledger.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise SettingError("OUTLIVE_LEDGER is no URL that begins with postgresql://. Give one, or unset it.")
         if not self.task_queue.strip():
@@ -161,12 +173,26 @@ class Settings:
                 f"OUTLIVE_API_TOKEN has {len(self.api_token)} characters. Give at least {SHORTEST_TOKEN} random ones: "
                 "`openssl rand -hex 32`."
             )
+        self._check_values()
+
+    def _check_values(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingError(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}. It takes {' or '.join(map(repr, choices))}."
+                )
         for name, (lowest, highest) in _RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:
                 upper = f" and at most {highest:,}" if highest < math.inf else ""
                 raise SettingError(f"{PREFIX}{name.upper()} is {value:g}. It must be at least {lowest:g}{upper}.")
 
+
+_CHOICES = {
+    "synchronous": ("full", "normal"),
+    "kafka_security": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    "kafka_sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+}
 
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
@@ -187,6 +213,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "context_tokens": (100, math.inf),
     "budget_output_tokens": (16, math.inf),
     "offline_latency": (0, 86_400),
+    "notify_days": (0, 365),
+    "notify_longest_pause": (0.05, 86_400),
 }
 """Smallest and largest value of each number."""
 

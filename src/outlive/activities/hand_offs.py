@@ -5,12 +5,15 @@ from typing import Any
 
 from temporalio import activity
 
+from outlive.activities.telling import Teller
 from outlive.contracts.agents import Choice, Decision, HandOffKind
 from outlive.contracts.events import EventKind, NewEvent
 from outlive.contracts.hand_offs import HandOffNews, HandOffOpening, HandOffReport, Occasion
+from outlive.contracts.notifications import Occurrence
 from outlive.ledger.hand_offs import HandOffRecord, HandOffState
 from outlive.ledger.ledger import Ledger
 from outlive.names import RECORD_HAND_OFF, TELL_HAND_OFF
+from outlive.notify.events import question_data
 from outlive.registry import Registry
 from outlive.streams.writing import StreamWriter
 
@@ -18,8 +21,9 @@ from outlive.streams.writing import StreamWriter
 class HandOffBooks:
     """Writes hand-offs down, looks for rules that cover them, and tells the app of them."""
 
-    def __init__(self, registry: Registry, ledger: Ledger, streams: StreamWriter) -> None:
+    def __init__(self, registry: Registry, ledger: Ledger, streams: StreamWriter, teller: Teller) -> None:
         self._registry = registry
+        self._teller = teller
         self._ledger = ledger
         self._streams = streams
 
@@ -76,6 +80,8 @@ class HandOffBooks:
         await self._tell_readers(EventKind.WAITING, report, asdict(question))
         if decision is not None:
             await self._close(report, decision)
+        else:
+            await self._tell_waiting(report)
         return HandOffOpening(decision=decision, policy=report.policy, is_told=self._registry.on_hand_off is not None)
 
     async def _decided_before(self, record: HandOffRecord) -> Decision | None:
@@ -117,6 +123,16 @@ class HandOffBooks:
         await self._ledger.call(self._ledger.hand_offs.close, record)
         told = {"question_id": record.hand_off_id, "choice": decision.choice, "by": decision.by}
         await self._tell_readers(EventKind.RESUMED, report, told)
+        if report.occasion != Occasion.OPENED:  # else a rule has decided, and nobody was told that it waits
+            await self._teller.tell_here(Occurrence.RESUMED, told, key=f"{record.hand_off_id}-decided", at=report.at)
+
+    async def _tell_waiting(self, report: HandOffReport) -> None:
+        """Tell that a person is asked; of a run without money also that it is paused, which batches tell themselves."""
+        question = report.question
+        data = question_data(question)
+        if question.kind == HandOffKind.BUDGET and report.agent:
+            await self._teller.tell_here(Occurrence.PAUSED, data, key=f"{question.question_id}-paused", at=report.at)
+        await self._teller.tell_here(Occurrence.WAITING, data, key=f"{question.question_id}-waiting", at=report.at)
 
     async def _tell_readers(self, kind: EventKind, report: HandOffReport, data: dict[str, Any]) -> None:
         stream = activity.info().workflow_id or ""

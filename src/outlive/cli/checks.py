@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from outlive.cli.amounts import duration
 from outlive.cli.app_checks import app_findings
+from outlive.cli.deliveries import delivery_findings
 from outlive.cli.findings import Finding, State
 from outlive.cli.references import default_app
 from outlive.cli.run_view import in_line
@@ -62,8 +63,8 @@ async def _all(settings: Settings, app: str | None) -> AsyncIterator[Finding]:
     unwritable = await asyncio.to_thread(_unwritable, home)
     for finding in unwritable:
         yield finding
-    if settings.ledger or all(finding.name != home.ledger_db.stem for finding in unwritable):
-        yield await _ledger(settings, home)
+    async for finding in _ledgers(settings, home, unwritable):
+        yield finding
     yield shared_stores(settings, has_cluster=has_cluster)
     yield _housekeeping(home, settings)
     async for finding in _temporal(settings, owns_retention=not has_cluster):
@@ -258,6 +259,14 @@ async def _handoffs(client: Client) -> Finding:
     found = f"{count} run{'s wait' if count > 1 else ' waits'} for a person"
     more = [f"and {count - len(named)} more: `outlive runs --state parked`"] if count > len(named) else []
     return Finding(name="hand-offs", state=State.NOTE, found=found, mend="\n".join([*named, *more]))
+
+
+async def _ledgers(settings: Settings, home: Home, unwritable: list[Finding]) -> AsyncIterator[Finding]:
+    if not settings.ledger and any(finding.name == home.ledger_db.stem for finding in unwritable):
+        return
+    yield await _ledger(settings, home)
+    for finding in await delivery_findings(settings, home):
+        yield finding
 
 
 async def _ledger(settings: Settings, home: Home) -> Finding:

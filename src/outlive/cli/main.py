@@ -18,6 +18,7 @@ COMMANDS = {
     "check": ("outlive.cli.check", "Replay the runs in flight with this code, before it serves them."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
+    "deliveries": ("outlive.cli.deliveries", "Show who is told of runs; send again what was given up."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),
     "desk": ("outlive.cli.desk", "List what waits for a person; rules, links, conversations taken over."),
     "doctor": ("outlive.cli.doctor", "Check every precondition, and say how to mend what is wrong."),

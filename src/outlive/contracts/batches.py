@@ -145,11 +145,16 @@ class MissingDocuments:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchMark:
-    """Where a batch stands, for the ledger."""
+    """Where a batch stands, for the ledger.
+
+    Attributes:
+        is_beginning: Whether it was begun just now, and does not go on after a pause.
+    """
 
     batch_id: str
     state: str
     reason: str | None = None
+    is_beginning: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ class EventKind(StrEnum):
         COMPACTED: ``messages_before``, ``messages_after``.
         WAITING: ``question_id``, ``reason``, ``choices``: what a person is asked.
         RESUMED: ``question_id``, ``choice``, ``by``.
+        RUN_STARTED: Nothing more: a plan has begun.
         LOGGED: ``text``, and what else a plan says of how it gets on.
         TURN_ENDED: ``turn``, ``output`` and ``usage``, or ``error``.
         RUN_ENDED: ``output`` and ``usage``, or ``error``. The last event, unless the run is started again.
@@ -50,6 +51,7 @@ class EventKind(StrEnum):
     COMPACTED = "compacted"
     WAITING = "waiting"
     RESUMED = "resumed"
+    RUN_STARTED = "run_started"
     LOGGED = "logged"
     TURN_ENDED = "turn_ended"
     RUN_ENDED = "run_ended"

@@ -181,20 +181,22 @@ class Fetcher:
         return b"".join(pieces)
 
 
-def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
+def retry_after_seconds(
+    value: str | None, now: datetime | None = None, *, most: float = MAX_RETRY_AFTER
+) -> float | None:
     """Return the seconds that a Retry-After header asks for, capped; None where it says nothing usable."""
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MAX_RETRY_AFTER)
+        return min(float(text[:9]), most)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0), MAX_RETRY_AFTER)
+    return min(max((moment - (now or datetime.now(UTC))).total_seconds(), 0.0), most)
 
 
 def _target(url: URL, location: str) -> URL:

@@ -93,6 +93,7 @@ async def keep_house(
             await _settle_namespace(client, ledger)
             rows = await ledger.call(ledger.retention.remove, forgotten, before)
             streams = await log.prune(forgotten, before)
+            await ledger.call(ledger.deliveries.remove, before)
         payloads = await sweep(settings, marked, now=now, dry_run=dry_run)
     if not dry_run:
         await give_back((home.ledger_db, home.payloads_db, home.streams_db))

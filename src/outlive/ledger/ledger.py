@@ -16,9 +16,11 @@ from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
 from outlive.ledger.budgets import Budgets
 from outlive.ledger.database import open_database
+from outlive.ledger.deliveries import Deliveries
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
+from outlive.ledger.outbox import Outbox
 from outlive.ledger.plans import PlanBook
 from outlive.ledger.postgres import open_postgres, shown
 from outlive.ledger.rates import Rates
@@ -170,6 +172,16 @@ class Ledger:
     def rates(self) -> Rates:
         """How fast models may be called by all workers together, to be run through `call`."""
         return Rates(self.engine)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What was told and what is still to be, for people, to be run through `call`."""
+        return Deliveries(self.engine)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Reads and writes of events that are to be told, to be run through `call`."""
+        return Outbox(self.engine)
 
     async def window(self, batch_id: str) -> WindowLedger:
         """Return what a worker needs to write the outcomes of one batch.

@@ -14,6 +14,7 @@ from outlive.activities.effects import EffectBooks
 from outlive.activities.hand_offs import HandOffBooks
 from outlive.activities.plans import UndoActivities, effect_activities
 from outlive.activities.runs import RunNotes
+from outlive.activities.telling import Teller
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
 from outlive.agents.serving import FAILURES, Served
@@ -50,6 +51,7 @@ async def serve_agents(
     purse: Purse,
     prices: Prices,
     pacer: Pacer,
+    teller: Teller,
 ) -> AsyncIterator[WorkerParts]:
     """Prepare to serve an app's agents and plans, for as long as the block runs."""
     agents = list(registry.agents.values())
@@ -68,8 +70,8 @@ async def serve_agents(
             offer(settings, ledger, around.streams, purse=purse, prices=prices, pacer=pacer)
         )
         _build_models(agents, offered)
-        notes = await stack.enter_async_context(RunNotes(ledger, around.streams))
-        books = HandOffBooks(registry, ledger, around.streams)
+        notes = await stack.enter_async_context(RunNotes(ledger, around.streams, teller))
+        books = HandOffBooks(registry, ledger, around.streams, teller)
         undoing = UndoActivities(registry, ledger)
         yield WorkerParts(
             workflow_runner=workflow_runner(),

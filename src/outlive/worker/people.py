@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from outlive.activities.budgets import BudgetBooks
 from outlive.activities.hand_offs import HandOffBooks
+from outlive.activities.telling import Teller
 from outlive.ledger.ledger import Ledger
 from outlive.registry import Registry
 from outlive.settings import Settings
@@ -14,10 +15,12 @@ from outlive.worker.parts import WorkerParts, workflow_runner
 
 
 @asynccontextmanager
-async def serve_hand_offs(registry: Registry, *, ledger: Ledger, settings: Settings) -> AsyncIterator[WorkerParts]:
+async def serve_hand_offs(
+    registry: Registry, *, ledger: Ledger, settings: Settings, teller: Teller
+) -> AsyncIterator[WorkerParts]:
     """Prepare to write down, tell and carry out what people decide for an app without agents, while the block runs."""
     async with StreamWriter(streams_of(settings)) as streams:
-        books = HandOffBooks(registry, ledger, streams)
+        books = HandOffBooks(registry, ledger, streams, teller)
         yield WorkerParts(
             workflow_runner=workflow_runner(),
             activities=[books.record_hand_off, books.tell_hand_off, BudgetBooks(ledger).raise_budget],

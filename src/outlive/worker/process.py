@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from outlive.activities.batch_runtime import BatchRuntimes
 from outlive.activities.batches import BatchBooks
+from outlive.activities.telling import Teller
 from outlive.activities.windows import Windows
 from outlive.app import App
 from outlive.engine.connection import configured_cluster
@@ -25,6 +26,7 @@ from outlive.models.calls import Models
 from outlive.models.given_prices import read_prices
 from outlive.money.purse import Purse
 from outlive.settings import Settings
+from outlive.worker.delivering import delivering
 from outlive.worker.holdings import HoldingInterceptor, Holdings, handing_back
 from outlive.worker.limits import paced
 from outlive.worker.local_stores import warn_of_local_stores
@@ -44,6 +46,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_THROTTLE = timedelta(seconds=1)  # a pause or cancellation is heard of with the next heartbeat sent
 STICKY_TIMEOUT = timedelta(seconds=2)  # a dead worker's cached workflows go on elsewhere after this
 THREADS = 16
+DAY_SECONDS = 86_400.0
 LATE_SECONDS = 60.0  # after its time a model call can no longer be in flight
 
 
@@ -82,8 +85,9 @@ async def serve(
         for scope in app.registry.budgets:
             await ledger.call(ledger.budgets.declare, scope)
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
-        books = BatchBooks(ledger)
         tracing = stack.enter_context(traced(settings))
+        teller = Teller(app.registry, ledger, lasts=settings.notify_days * DAY_SECONDS)
+        books = BatchBooks(ledger, teller)
         if app.registry.agents or app.registry.plans:  # Pydantic AI is imported for them alone: that takes seconds
             from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
@@ -97,10 +101,13 @@ async def serve(
                     purse=purse,
                     prices=Prices(given),
                     pacer=pacer,
+                    teller=teller,
                 )
             )
         else:
-            agents = await stack.enter_async_context(serve_hand_offs(app.registry, ledger=ledger, settings=settings))
+            agents = await stack.enter_async_context(
+                serve_hand_offs(app.registry, ledger=ledger, settings=settings, teller=teller)
+            )
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -129,6 +136,7 @@ async def serve(
         await _note_namespace(client, ledger)
         await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
         await stack.enter_async_context(counting_what_waits(ledger))
+        await stack.enter_async_context(delivering(client, ledger, settings, teller))
         stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()

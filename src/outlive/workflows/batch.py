@@ -55,7 +55,7 @@ class BatchWorkflow:
         """Work all windows through, then whatever is still missing."""
         try:
             if workflow.info().continued_run_id is None:  # begun anew, maybe after a pause or cancellation
-                await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="running"))
+                await calls.mark_batch(BatchMark(batch_id=batch.batch_id, state="running", is_beginning=True))
             await self._work_windows()
             while not self._is_stopped and (missing := await calls.count_missing(batch.batch_id)).count:
                 self._next_window = missing.first // batch.window_size

@@ -13,7 +13,7 @@ from outlive.contracts.agents import Choice, HandOffKind, RunNote
 from outlive.contracts.events import EventKind
 from outlive.contracts.plans import PlanInput, PlanOutcome, UndoInput, UndoOutcome
 from outlive.errors import EffectFailed, PlanFailed
-from outlive.names import PLAN_WORKFLOW, UNDO_WORKFLOW, undo_workflow_id
+from outlive.names import PLAN_START_PATCH, PLAN_WORKFLOW, UNDO_WORKFLOW, undo_workflow_id
 from outlive.workflows import calls, policies
 from outlive.workflows.handoff import HandOffs
 
@@ -37,6 +37,8 @@ class PlanWorkflow:
     async def run(self, run: PlanInput) -> PlanOutcome:
         """Run the plan's function to its end."""
         plan = registry.served_plan(run.plan)
+        if workflow.patched(PLAN_START_PATCH):
+            await self.note(EventKind.RUN_STARTED)
         try:
             output = await plan.run(self, run.argument)
         except (FailureError, EffectFailed, PlanFailed) as error:

@@ -5,6 +5,7 @@ from pydantic_ai import Agent
 from pydantic_ai.models.test import TestModel
 
 from outlive import App, Durable
+from outlive.activities.telling import Teller
 from outlive.agents.services import services
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
@@ -35,6 +36,7 @@ async def test_the_models_of_agents_are_built_before_the_first_run_asks_for_them
             purse=Purse(ledger, app="shop", longest_call=600.0),
             prices=Prices(),
             pacer=Pacer(),
+            teller=Teller(app.registry, ledger, lasts=1.0),
         ),
     ):
         offered = services()

@@ -1,0 +1,1 @@
+"""Telling others of runs: the event, its signature, and what delivers it."""
