@@ -20,6 +20,7 @@ from outlive.contracts.batches import BatchSpec
 from outlive.contracts.budgets import Budget
 from outlive.desk.desk import Desk
 from outlive.documents.entries import Entry, address_key
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
 from outlive.engine.run_health import RunHealth, find_run, list_runs
@@ -57,8 +58,8 @@ class Client:
     def __init__(self, settings: Settings | None = None, *, app: App | None = None) -> None:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
-        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db)
-        self.streams = StreamLog(Home(self.settings.home).streams_db)
+        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db, keys=keyring_of(self.settings))
+        self.streams = StreamLog(Home(self.settings.home).streams_db, keys=keyring_of(self.settings))
         self._temporal: temporalio.client.Client | None = None
 
     async def __aenter__(self) -> Self:

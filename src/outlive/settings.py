@@ -89,6 +89,11 @@ class Settings:
     desk_key: Annotated[
         str, "Secret that signs one-time links to decisions; empty makes one and keeps it in the state folder."
     ] = field(default="", repr=False)
+    keys: Annotated[
+        str,
+        "Keys that encrypt what rests, the first one for writing: file:PATH, command:PROGRAM ARGUMENTS, or ID:SECRET "
+        "with commas between; empty for no encryption. See docs/security.md.",
+    ] = field(default="", repr=False)
     offline_latency: Annotated[
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from outlive.contracts.events import RunEvent
+from outlive.encryption.keyring import Keyring
 from outlive.errors import LedgerError
 from outlive.streams.following import Poller
 from outlive.streams.reading import CommitWatch, Page, last_events, prune, read_page
@@ -28,8 +29,9 @@ class StreamLog:
     Making one touches nothing. The file need not exist yet: it is opened once a writer has made it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keys: Keyring | None = None) -> None:
         self.path = path
+        self._keys = keys
         self._engine: Engine | None = None
         self._watch: CommitWatch | None = None
         self._poller = Poller(self._look)
@@ -141,7 +143,7 @@ class StreamLog:
     def _opened(self) -> Engine | None:
         with self._opening:
             if self._engine is None and self.path.exists():
-                self._engine = open_streams(self.path)
+                self._engine = open_streams(self.path, self._keys)
             return self._engine
 
     def _page(self, stream: str, first: int, limit: int) -> Page:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Boolean, Column, Engine, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
+from outlive.encryption.columns import Sealed, use_keys
+from outlive.encryption.keyring import Keyring
 from outlive.ledger.database import open_sqlite
 
 SCHEMA_VERSION = 1
@@ -37,7 +39,7 @@ events = Table(
     Column("kind", String(32), nullable=False),
     Column("call", Text),
     Column("attempt", Integer, nullable=False),
-    Column("data", Text, nullable=False),  # a JSON object
+    Column("data", Sealed("events.data"), nullable=False),  # a JSON object
     Column("note_id", Text),  # written once per stream
     sqlite_with_rowid=False,
 )
@@ -45,13 +47,18 @@ events = Table(
 Index("events_by_note", events.c.stream, events.c.note_id, unique=True, sqlite_where=events.c.note_id.isnot(None))
 
 
-def open_streams(path: Path) -> Engine:
+def open_streams(path: Path, keys: Keyring | None = None) -> Engine:
     """Open the event log, and create it where it does not exist.
+
+    Args:
+        keys: What events are encrypted under; None where they are not.
 
     Raises:
         LedgerError: If the file is something else, is damaged, or was written by a newer Outlive.
     """
-    return open_sqlite(path, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
+    engine = open_sqlite(path, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
+    use_keys(engine, keys)
+    return engine
 
 
 def in_chunks(values: list[str]) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from outlive.contracts.events import NewEvent
+from outlive.encryption.keyring import Keyring
 from outlive.errors import LedgerError
 from outlive.streams.pending import LARGEST_QUEUE, PendingEvent, PendingEvents
 from outlive.streams.schema import open_streams
@@ -41,8 +42,9 @@ class StreamWriter:
         trouble: Why nothing can be written at the moment, or None.
     """
 
-    def __init__(self, path: Path, *, largest_queue: int = LARGEST_QUEUE) -> None:
+    def __init__(self, path: Path, *, largest_queue: int = LARGEST_QUEUE, keys: Keyring | None = None) -> None:
         self.path = path
+        self._keys = keys
         self.dropped = 0
         self.trouble: str | None = None
         self._pending = PendingEvents(largest_queue)
@@ -57,7 +59,7 @@ class StreamWriter:
         Raises:
             LedgerError: If it cannot be opened.
         """
-        engine = await asyncio.to_thread(open_streams, self.path)
+        engine = await asyncio.to_thread(open_streams, self.path, self._keys)
         self._thread = threading.Thread(target=self._run, args=(engine,), name="outlive-streams", daemon=True)
         self._thread.start()
         return self

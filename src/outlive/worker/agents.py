@@ -17,6 +17,7 @@ from outlive.activities.runs import RunNotes
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
 from outlive.agents.serving import FAILURES, Served
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.connection import connect
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
@@ -59,7 +60,7 @@ async def serve_agents(
     async with AsyncExitStack() as stack:
         around = CallSurroundings(
             ledger=ledger,
-            streams=await stack.enter_async_context(StreamWriter(home.streams_db)),
+            streams=await stack.enter_async_context(StreamWriter(home.streams_db, keys=keyring_of(settings))),
             pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
             mcp=await stack.enter_async_context(McpPool(agents)),
             holdings=holdings,

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from outlive.activities.budgets import BudgetBooks
 from outlive.activities.hand_offs import HandOffBooks
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.home import Home
 from outlive.ledger.ledger import Ledger
 from outlive.registry import Registry
@@ -16,7 +17,7 @@ from outlive.worker.parts import WorkerParts, workflow_runner
 @asynccontextmanager
 async def serve_hand_offs(registry: Registry, *, ledger: Ledger, settings: Settings) -> AsyncIterator[WorkerParts]:
     """Prepare to write down, tell and carry out what people decide for an app without agents, while the block runs."""
-    async with StreamWriter(Home(settings.home).streams_db) as streams:
+    async with StreamWriter(Home(settings.home).streams_db, keys=keyring_of(settings)) as streams:
         books = HandOffBooks(registry, ledger, streams)
         yield WorkerParts(
             workflow_runner=workflow_runner(),

@@ -18,6 +18,7 @@ from outlive.activities.batch_runtime import BatchRuntimes
 from outlive.activities.batches import BatchBooks
 from outlive.activities.windows import Windows
 from outlive.app import App
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.retained import describe_place, read_namespace_id
@@ -62,7 +63,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
-        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db))
+        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)))
         vitals.client, vitals.holdings, vitals.ledger = client, holdings, ledger
         pacer = await stack.enter_async_context(paced(app.registry, ledger, settings))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
