@@ -14,6 +14,7 @@ from outlive.contracts.agents import AgentInput
 from outlive.contracts.budgets import Budget
 from outlive.contracts.notifications import Notify, targets_of
 from outlive.desk.desk import Desk
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.connection import connect, has_moved
 from outlive.engine.home import Home
 from outlive.engine.priority import priority_of, tenant_of
@@ -51,8 +52,9 @@ class Client:
     def __init__(self, settings: Settings | None = None, *, app: App | None = None) -> None:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
-        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db)
-        self.streams = StreamLog(streams_of(self.settings))
+        keys = keyring_of(self.settings)
+        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db, keys=keys)
+        self.streams = StreamLog(streams_of(self.settings), keys=keys)
         self._temporal: temporalio.client.Client | None = None
 
     async def __aenter__(self) -> Self:

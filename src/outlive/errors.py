@@ -5,6 +5,7 @@
     OutliveError
     ├── UsageError                what was asked cannot be done as asked; nothing was started (CLI exit status 2)
     │   ├── SettingError          an unknown setting, or a value that it cannot take
+    │   │   └── KeysInvalid       keys for encryption that cannot be read or used
     │   ├── AppError              MODULE:APP does not name an app, or the app is declared wrongly
     │   ├── SourceError           a source of documents that cannot be read at all
     │   ├── SinkError             results cannot be written where or as asked
@@ -39,6 +40,9 @@
     ├── DeliveryFailed            an attempt to tell a receiver of an event did not succeed; it is tried again
     ├── HousekeepingAborted       it could not be told what is still needed; nothing was removed
     ├── HousekeepingBusy          another round of housekeeping is under way
+    ├── EncryptionError
+    │   ├── KeyMissing            a value is encrypted under a key that is not there
+    │   └── SealBroken            a value is not what was encrypted, or not for this place
     ├── PayloadError              what is kept beside the histories cannot be stored or read
     │   ├── PayloadMissing        a history refers to something that the payload store does not have
     │   ├── PayloadTooLarge       a value is too large for any run to carry
@@ -71,6 +75,10 @@ class UsageError(OutliveError):
 
 class SettingError(UsageError):
     """A setting that does not exist, or a value that it cannot take."""
+
+
+class KeysInvalid(SettingError):
+    """Keys for encryption that cannot be read or used. Messages hold ids, and never a part of a key."""
 
 
 class AppError(UsageError):
@@ -261,6 +269,54 @@ class HousekeepingAborted(OutliveError):
 
 class HousekeepingBusy(OutliveError):
     """Another round of housekeeping is under way in the same state folder."""
+
+
+class EncryptionError(OutliveError):
+    """What is encrypted cannot be read."""
+
+
+class KeyMissing(EncryptionError):
+    """A value is encrypted under a key that is not there.
+
+    Attributes:
+        key_id: Of the key.
+        known: Ids of the keys that are there.
+    """
+
+    def __init__(self, key_id: str, *, known: Sequence[str]) -> None:
+        has = f"OUTLIVE_KEYS has only {', '.join(map(repr, known))}" if known else "OUTLIVE_KEYS is not set"
+        super().__init__(
+            f"A value is encrypted under the key {key_id!r}, and {has}. Add that key: without it the value cannot be "
+            "read by anyone."
+        )
+        self.key_id = key_id
+        self.known = tuple(known)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _key_missing, (self.key_id, self.known)
+
+
+class SealBroken(EncryptionError):
+    """A value is not what was encrypted, or was encrypted for another place.
+
+    Attributes:
+        key_id: Of the key that it names.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"A value that names the key {key_id!r} cannot be decrypted: it was changed or moved, or OUTLIVE_KEYS has "
+            f"other bytes under the id {key_id!r} than it was encrypted with. Look at the key first; if it is the "
+            "right one, restore the value from a backup."
+        )
+        self.key_id = key_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SealBroken, (self.key_id,)
+
+
+def _key_missing(key_id: str, known: tuple[str, ...]) -> KeyMissing:
+    return KeyMissing(key_id, known=known)
 
 
 class PayloadError(OutliveError):

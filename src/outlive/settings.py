@@ -133,6 +133,14 @@ class Settings:
     api_sources: Annotated[
         str, "Folder from which callers of the HTTP API and assistants may name documents; empty for none."
     ] = ""
+    keys: Annotated[
+        str,
+        "Keys that encrypt what rests, the first one for writing: file:PATH, command:PROGRAM ARGUMENTS, or ID:SECRET "
+        "with commas between; empty for no encryption. See docs/security.md.",
+    ] = field(default="", repr=False)
+    codec_token: Annotated[
+        str, "Secret that `outlive codec` wants of its callers; empty makes one at each start, and prints it."
+    ] = field(default="", repr=False)
     offline_latency: Annotated[
         float, "Seconds that offline:extractive takes for one answer, so that a trial run feels like a real one."
     ] = 0.0

@@ -20,6 +20,7 @@ from outlive.cli.findings import Finding, State
 from outlive.cli.references import default_app
 from outlive.cli.run_view import in_line
 from outlive.cli.store_checks import shared_stores
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.binary import find_binary, find_engines, is_ours
 from outlive.engine.connection import connect, read_cluster, read_retention
 from outlive.engine.health import count_pollers
@@ -274,7 +275,7 @@ async def _ledger(settings: Settings, home: Home) -> Finding:
         found = f"{home.ledger_db} will be created by the first command"
         return Finding(name="ledger", state=State.GOOD, found=found)
     try:
-        async with Ledger(settings.ledger or home.ledger_db) as ledger:
+        async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
             return Finding(name="ledger", state=State.GOOD, found=f"{ledger.name} answers")
     except LedgerError as error:
         mend = "Nothing is lost meanwhile: workers wait for it." if settings.ledger else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from outlive.engine.ports import LOOPBACK
 from outlive.engine.processes import Listed, list_processes
 from outlive.errors import EngineFailed
-from outlive.settings import process_environment
+from outlive.settings import PREFIX, process_environment
 
 _VERSION = re.compile(r"temporal version (?P<cli>\S+) \(Server (?P<server>[^,)]+)")
 _VERSION_TIMEOUT = 30.0  # seconds; 0.05 when the file is in the page cache
@@ -163,8 +163,8 @@ def is_ours(command: tuple[str, ...]) -> bool:
 
 
 def engine_environment() -> Mapping[str, str]:
-    """Return the environment for the engine: this process's without Temporal's own variables, which name clusters."""
-    return {name: value for name, value in process_environment().items() if not name.startswith("TEMPORAL_")}
+    """Return the environment for the engine: this process's, without what names clusters and without our secrets."""
+    return {name: value for name, value in process_environment().items() if not name.startswith(("TEMPORAL_", PREFIX))}
 
 
 def _same_file(value: str, folder: Path | None, db: Path) -> bool:

@@ -1,4 +1,7 @@
-"""What is done to payloads before they are sent, and after they are received: nothing large goes into a history."""
+"""What is done to payloads before they are sent, and after they are received.
+
+Nothing large goes into a history, and nothing readable where the project has keys.
+"""
 
 import itertools
 import os
@@ -7,8 +10,10 @@ from collections.abc import Sequence
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from outlive.encryption.keyring import Keyring
 from outlive.engine.converter import OutlivePayloadConverter, Pin, check_size, fetch, notice_pydantic_ai
 from outlive.engine.envelopes import CLAIM, CONVERSATION, PIN, Claim, Conversation, encoding_of
+from outlive.engine.sealing import open_payload, seal_payload
 from outlive.errors import PayloadError
 from outlive.payloads.cache import BoundedCache
 from outlive.payloads.vault import Vault
@@ -21,11 +26,14 @@ thousand events with payloads just below it stays within half of what Temporal a
 class OutliveCodec(PayloadCodec):
     """Stores large payloads and what conversations are made of; fetches both again. Others pass as they are.
 
+    What it gives is encrypted, where there are keys; what it is given may be.
+
     Works on any event loop, and on several in turn.
     """
 
-    def __init__(self, converter: type[OutlivePayloadConverter]) -> None:
+    def __init__(self, converter: type[OutlivePayloadConverter], *, keys: Keyring | None = None) -> None:
         """The converter is the one that makes and reads the payloads."""
+        self._keys = keys
         self._vault: Vault = converter.vault
         self._pins: BoundedCache[bytes, Pin] = converter.pins
         self._tokens = itertools.count()
@@ -41,7 +49,7 @@ class OutliveCodec(PayloadCodec):
         notice_pydantic_ai()
         if any(encoding_of(payload) == CONVERSATION for payload in payloads):
             await self._vault.flush()
-        return [await self._encoded(payload) for payload in payloads]
+        return [seal_payload(await self._encoded(payload), self._keys) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Return payloads as the converter reads them.
@@ -49,9 +57,10 @@ class OutliveCodec(PayloadCodec):
         Raises:
             PayloadMissing: If the store does not have what they refer to.
             PayloadError: If it cannot be read.
+            EncryptionError: If it is encrypted, and cannot be decrypted here.
         """
         notice_pydantic_ai()
-        return [await self._decoded(payload) for payload in payloads]
+        return [await self._decoded(open_payload(payload, self._keys)) for payload in payloads]
 
     async def _encoded(self, payload: Payload) -> Payload:
         if encoding_of(payload) == CONVERSATION:

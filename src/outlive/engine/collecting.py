@@ -17,8 +17,10 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from outlive.encryption.keyring import Keyring, keyring_of
 from outlive.engine.envelopes import digests_behind
-from outlive.errors import CollectionAborted, EngineError, LedgerError, PayloadError
+from outlive.engine.sealing import open_payload
+from outlive.errors import CollectionAborted, EncryptionError, EngineError, LedgerError, PayloadError
 from outlive.payloads.store import StoreFacts
 from outlive.payloads.tree import expand
 from outlive.payloads.vault import Vault, vault_of
@@ -82,7 +84,7 @@ async def mark(
     Raises:
         CollectionAborted: If a run, schedule or root cannot be read.
     """
-    marks = _Marks(vault_of(settings))
+    marks = _Marks(vault_of(settings), keyring_of(settings))
     executions = 0
     try:
         async for run in client.list_workflows(rpc_timeout=_CALL_TIMEOUT):
@@ -94,7 +96,7 @@ async def mark(
         await marks.add_all(_payloads_of_activities(client))
         if roots is not None:
             await marks.add_all(_parsed(roots))
-    except (RPCError, PayloadError, EngineError, LedgerError, DecodeError) as error:
+    except (RPCError, PayloadError, EncryptionError, EngineError, LedgerError, DecodeError) as error:
         raise CollectionAborted(
             f"What runs still need could not be read whole: {error} Nothing was removed. Mend it, and collect again."
         ) from error
@@ -134,8 +136,9 @@ async def store_facts(settings: Settings) -> StoreFacts:
 class _Marks:
     """The digests that somebody refers to."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, keys: Keyring | None) -> None:
         self._vault = vault
+        self._keys = keys
         self._seen: set[bytes] = set()
         self.digests: set[bytes] = set()
 
@@ -143,7 +146,8 @@ class _Marks:
         async for payload in payloads:
             if payload.data in self._seen:
                 continue
-            found = await digests_behind(payload, lambda reference: expand(reference, self._load))
+            opened = open_payload(payload, self._keys)
+            found = await digests_behind(opened, lambda reference: expand(reference, self._load))
             if found:
                 self._seen.add(payload.data)
                 self.digests |= found

@@ -14,11 +14,13 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, DefaultFailureConverter
+from temporalio.converter import DefaultFailureConverterWithEncodedAttributes as _EncodedFailures
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.codec import OutliveCodec
 from outlive.engine.converter import converter_for, notice_pydantic_ai
 from outlive.engine.home import Home
@@ -183,10 +185,16 @@ def data_converter(settings: Settings) -> DataConverter:
 
     Reads and writes what the default converter does, and Pydantic models, dates and unions besides. What is large goes
     into the project's payload store instead of a history; the store is opened when it is first needed.
+    Where the project has keys all of it is encrypted, and messages and stack traces of failures besides.
     """
+    keys = keyring_of(settings)
     converter = converter_for(vault_of(settings))
     notice_pydantic_ai()
-    return DataConverter(payload_converter_class=converter, payload_codec=OutliveCodec(converter))
+    return DataConverter(
+        payload_converter_class=converter,
+        payload_codec=OutliveCodec(converter, keys=keys),
+        failure_converter_class=DefaultFailureConverter if keys is None else _EncodedFailures,
+    )
 
 
 async def result_of(handle: WorkflowHandle[Any, T], *, patience: timedelta = OUTAGE_PATIENCE) -> T:

@@ -10,6 +10,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from outlive.engine.sealing import reveal_failures
+
 POLLED_RECENTLY = timedelta(seconds=75)  # a poll lasts up to 60 s before the worker asks again
 ANSWER_TIMEOUT = timedelta(seconds=3)
 CLOSING_SECONDS = 20.0
@@ -45,6 +47,7 @@ async def batch_health(client: Client, workflow_id: str, task_queue: str) -> Bat
         if error.status is not RPCStatusCode.NOT_FOUND:
             return None
         return BatchHealth(workflow_status=None, worker_count=0)
+    await reveal_failures(client, description)
     status = description.status.name if description.status is not None else None
     problem = None
     if description.status is WorkflowExecutionStatus.RUNNING:

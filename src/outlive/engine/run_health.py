@@ -13,6 +13,7 @@ from outlive.contracts.agents import Question
 from outlive.engine.health import ANSWER_TIMEOUT, count_pollers
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
+from outlive.engine.sealing import reveal_failures
 from outlive.engine.stuck import failing_code, is_unregistered, unserved
 from outlive.errors import RunError, RunUnknown
 from outlive.names import (
@@ -84,6 +85,7 @@ async def run_health(client: Client, settings: Settings, workflow_id: str) -> Ru
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+    await reveal_failures(client, description)
     status = description.status or WorkflowExecutionStatus.RUNNING
     if status is not WorkflowExecutionStatus.RUNNING:
         return await _health(description, state=CLOSED_STATES.get(status, status.name.lower()))

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client, WorkflowExecutionDescription
 
+from outlive.engine.sealing import readable
 from outlive.names import AGENT_WORKFLOW, split_agent_workflow_id
 
 NONDETERMINISM = "[TMPRL1100]"
@@ -118,7 +119,8 @@ async def _last_failure(client: Client, description: WorkflowExecutionDescriptio
     said, summaries = "its worker says more in its log.", []
     async for event in handle.fetch_history_events():
         if event.HasField("workflow_task_failed_event_attributes"):
-            said = event.workflow_task_failed_event_attributes.failure.message.rstrip(".") + "."
+            failure = event.workflow_task_failed_event_attributes.failure
+            said = (await readable(client.data_converter, failure)).message.rstrip(".") + "."
         elif event.activity_task_scheduled_event_attributes.activity_type.name.endswith("__call_tool"):
             summaries.append(event.user_metadata.summary)
     read: list[Any] = await client.data_converter.decode(summaries, [str] * len(summaries)) if summaries else []

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.collecting import Collected, mark, sweep
 from outlive.engine.home import Home
 from outlive.engine.retained import describe_place, read_namespace_id, retained_of
@@ -77,7 +78,9 @@ async def keep_house(
     began, now = time.monotonic(), now or datetime.now(UTC)
     home = Home(settings.home)
     before = (now - timedelta(days=settings.retention_days)).timestamp()
-    async with Ledger(settings.ledger or home.ledger_db) as ledger, StreamLog(streams_of(settings)) as log:
+    keys = keyring_of(settings)
+    where = settings.ledger or home.ledger_db
+    async with Ledger(where, keys=keys) as ledger, StreamLog(streams_of(settings), keys=keys) as log:
         try:
             await _check_namespace(client, ledger, others_are_gone=others_are_gone)
             forgotten = await _forgettable(client, ledger, log, before)

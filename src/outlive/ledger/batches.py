@@ -28,6 +28,7 @@ from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.errors import BatchError, BatchUnknown
 from outlive.ledger.addresses import uri_key
 from outlive.ledger.dialects import insert_into, total
+from outlive.ledger.lookups import keyed
 from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
 from outlive.ledger.results import result_of, results_between
@@ -97,10 +98,11 @@ class Batches:
             with self._writing.begin() as connection:
                 number = _require(connection, batch_id, locked=True).number
                 rows = [_document_row(number, position + place, entry) for place, entry in enumerate(chunk)]
+                for row in rows:
+                    digest.update(row["uri_key"])
+                    row["uri_key"] = keyed(connection, row["uri_key"])
                 connection.execute(insert(documents), rows)
             position += len(chunk)
-            for row in rows:
-                digest.update(row["uri_key"])
         return digest.hexdigest()
 
     @repeatable(Again.UNCOMMITTED)

@@ -11,7 +11,8 @@ from typing import ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from outlive.errors import BatchError, LedgerError
+from outlive.encryption.keyring import Keyring
+from outlive.errors import BatchError, EncryptionError, LedgerError
 from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
 from outlive.ledger.budgets import Budgets
@@ -19,6 +20,7 @@ from outlive.ledger.database import open_database
 from outlive.ledger.deliveries import Deliveries
 from outlive.ledger.effects import Effects
 from outlive.ledger.hand_offs import HandOffBook
+from outlive.ledger.lookups import encrypt_from_now_on
 from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LostError, attempt, patience, reason_of
 from outlive.ledger.outbox import Outbox
 from outlive.ledger.plans import PlanBook
@@ -34,15 +36,26 @@ from outlive.ledger.writer import GroupCommit
 THREADS = 4
 
 
-def open_ledger(where: Path | str) -> Engine:
+def open_ledger(where: Path | str, keys: Keyring | None = None) -> Engine:
     """Open a ledger: a SQLite file, or the PostgreSQL database of a URL.
+
+    Args:
+        keys: What its values are encrypted under; None where they are not.
 
     Raises:
         LedgerError: If it cannot be opened.
+        EncryptionError: If it was encrypted under a key that is not there.
     """
     if isinstance(where, Path):
-        return open_database(where)
-    return open_postgres(where, Wanted(tables=metadata, version=SCHEMA_VERSION, called="ledger"))
+        engine = open_database(where)
+    else:
+        engine = open_postgres(where, Wanted(tables=metadata, version=SCHEMA_VERSION, called="ledger"))
+    try:
+        encrypt_from_now_on(engine, keys)
+    except EncryptionError:
+        engine.dispose()
+        raise
+    return engine
 
 
 P = ParamSpec("P")
@@ -56,13 +69,15 @@ class Ledger:
 
     Args:
         where: A SQLite file, or the URL of a PostgreSQL database.
+        keys: What its values are encrypted under; None where they are not.
 
     Attributes:
         name: What messages call it: its path, or its URL without the password.
     """
 
-    def __init__(self, where: Path | str) -> None:
+    def __init__(self, where: Path | str, *, keys: Keyring | None = None) -> None:
         self._where = where
+        self._keys = keys
         self.name = str(where) if isinstance(where, Path) else shown(where)
         self._engine: Engine | None = None
         self._writer: GroupCommit | None = None
@@ -73,8 +88,9 @@ class Ledger:
 
         Raises:
             LedgerError: If it cannot be opened.
+            EncryptionError: If it was encrypted under a key that is not there.
         """
-        self._engine = await self.call(open_ledger, self._where)
+        self._engine = await self.call(open_ledger, self._where, self._keys)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

@@ -1,14 +1,17 @@
 """The tables of the outbox: who is told, and what is still to be told."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, UniqueConstraint
 
+from outlive.encryption.columns import Sealed
 from outlive.ledger.schema import metadata
 
 targets = Table(  # who is told; the secret is only named
     "notify_targets",
     metadata,
     Column("target_id", String(16), primary_key=True),  # digest of the next
-    Column("target", Text, nullable=False),  # JSON of contracts.notifications.Webhook or Kafka
+    Column(
+        "target", Sealed("notify_targets.target"), nullable=False
+    ),  # JSON of contracts.notifications.Webhook or Kafka
 )
 
 subscriptions = Table(  # whose runs are told to whom
@@ -33,13 +36,13 @@ deliveries = Table(  # one row for each event and target; `number` is the order
     Column("target_id", String(16), nullable=False),
     Column("workflow_id", String(1000), nullable=False),
     Column("occurrence", String(16), nullable=False),  # one of contracts.notifications.Occurrence
-    Column("body", Text, nullable=False),  # the CloudEvent, JSON
+    Column("body", Sealed("notify_deliveries.body"), nullable=False),  # the CloudEvent, JSON
     Column("state", String(10), nullable=False),  # one of outbox.DeliveryState
     Column("attempts", Integer, nullable=False),
     Column("next_at", Float, nullable=False),  # not to be sent before
     Column("lease_until", Float, nullable=False),  # a worker has it in hand until then
     Column("owner", String(64), nullable=False),  # … which
-    Column("error", Text),  # of the last attempt
+    Column("error", Sealed("notify_deliveries.error")),  # of the last attempt
     Column("created_at", Float, nullable=False),
     Column("given_up_at", Float, nullable=False),  # a failure after this parks it
     Column("ended_at", Float),  # delivered, or parked

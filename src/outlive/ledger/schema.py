@@ -3,6 +3,9 @@
 What is added here is added to the ledgers that exist when they are opened (`outlive.ledger.tables`), while older code
 may be at work on them. So a column that is new in a table which exists is nullable or has a ``server_default``, a new
 index of such a table is not unique, and nothing is renamed, retyped or removed.
+
+What a person or a model has written is `Sealed`: encrypted where the project has keys. Payloads of Temporal are
+encrypted before they come here. What is looked for stays readable, or is a keyed digest (`outlive.ledger.lookups`).
 """
 
 from sqlalchemy import (
@@ -18,6 +21,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+from outlive.encryption.columns import Sealed, SealedPayload
 
 SCHEMA_VERSION = 1
 """Kept in ``meta``; a newer number than this is refused. What is only added leaves it as it is: older code goes on
@@ -37,10 +42,10 @@ batches = Table(
     metadata,
     Column("number", Integer, primary_key=True),  # short key of the other tables
     Column("batch_id", String(200), nullable=False),
-    Column("spec", Text, nullable=False),  # JSON of contracts.batches.BatchSpec
+    Column("spec", Sealed("batches.spec"), nullable=False),  # JSON of contracts.batches.BatchSpec
     Column("recipe", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # one of records.BatchState
-    Column("state_reason", Text),
+    Column("state_reason", Sealed("batches.state_reason")),
     Column("concurrency", Integer, nullable=False),  # may change while the batch runs
     Column("document_count", Integer, nullable=False, default=0),
     Column("duplicate_count", Integer, nullable=False, default=0),
@@ -54,12 +59,12 @@ documents = Table(
     metadata,
     Column("batch", Integer, primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("uri", Text, nullable=False),
-    Column("uri_key", LargeBinary(16), nullable=False),  # digest of the normalised address, or of an inline text
-    Column("text", Text),  # the text itself, where the source holds it
-    Column("fields", Text),  # JSON object: the other columns of the source
+    Column("uri", Sealed("documents.uri"), nullable=False),
+    Column("uri_key", LargeBinary(16), nullable=False),  # digest of address and inline text; keyed where there are keys
+    Column("text", Sealed("documents.text")),  # the text itself, where the source holds it
+    Column("fields", Sealed("documents.fields")),  # JSON object: the other columns of the source
     Column("cause", String(32)),  # set where the source's own row is at fault …
-    Column("reason", Text),  # … with the reason
+    Column("reason", Sealed("documents.reason")),  # … with the reason
     Column("duplicate_of", Integer),  # position of the first document with the same address
     sqlite_with_rowid=False,
 )
@@ -86,14 +91,16 @@ outcomes = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("status", String(8), nullable=False),
     Column("cause", String(32)),
-    Column("reason", Text),
-    Column("result", Text),
+    Column("reason", Sealed("outcomes.reason")),
+    Column("result", Sealed("outcomes.result")),
     Column("model", String(200)),
     Column("calls", Integer, nullable=False),
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("usd_nanos", BigInteger),  # billionths of a dollar; NULL where the price is not known
-    Column("content_key", LargeBinary(20)),  # digest of recipe and content, for reuse; NULL where not reusable
+    Column(
+        "content_key", LargeBinary(20)
+    ),  # digest of recipe and content, keyed where there are keys; NULL where not reusable
     Column("reused", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("recorded_at", Float, nullable=False),
@@ -124,7 +131,7 @@ calls = Table(  # completed model calls of documents that have no outcome yet: n
     Column("batch", Integer, primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("call_key", String(64), primary_key=True),
-    Column("answer", Text, nullable=False),  # JSON
+    Column("answer", Sealed("calls.answer"), nullable=False),  # JSON
     sqlite_with_rowid=False,
 )
 
@@ -142,11 +149,11 @@ effects = Table(  # one row for each call of a model or a tool that an agent has
     Column("failures", Integer, nullable=False),  # … of them, ended with an error
     Column("owner", String(200)),  # worker that makes the call, or made it last
     Column("lease_until", Float),  # before that no other may make it; NULL where the policy needs no lease
-    Column("arguments", LargeBinary),  # of a declared effect, as a Temporal payload; large ones by reference
-    Column("result", LargeBinary),  # the activity's result as a Temporal payload; large ones by reference
-    Column("error", Text),  # of the last attempt that failed
+    Column("arguments", SealedPayload),  # of a declared effect, as a Temporal payload; large ones by reference
+    Column("result", SealedPayload),  # the activity's result as a Temporal payload; large ones by reference
+    Column("error", Sealed("effects.error")),  # of the last attempt that failed
     Column("facts", Text),  # JSON: what is known of the call: model, tokens, price
-    Column("settled", Text),  # JSON of ledger.effects.Settlement: what a person decided about it
+    Column("settled", Sealed("effects.settled")),  # JSON of ledger.effects.Settlement: what a person decided about it
     Column("begun_at", Float, nullable=False),  # the first attempt, seconds since the epoch
     Column("ended_at", Float),
     sqlite_with_rowid=False,
@@ -157,7 +164,7 @@ answers = Table(  # what the turns of runs ended with, whole: their event shows 
     metadata,
     Column("workflow_id", String(1000), primary_key=True),
     Column("turn", Integer, primary_key=True, autoincrement=False),
-    Column("answer", Text, nullable=False),  # JSON of the agent's output type
+    Column("answer", Sealed("answers.answer"), nullable=False),  # JSON of the agent's output type
     Column("recorded_at", Float, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -179,10 +186,11 @@ hand_offs = Table(  # what waited, or waits, for a person: the list and the reco
     Column("hand_off_id", String(200), primary_key=True),
     Column("agent", String(200), nullable=False),
     Column("kind", String(16), nullable=False),  # one of contracts.agents.HandOffKind
-    Column("subject", String(200), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("choices", Text, nullable=False),  # JSON list
-    Column("about", LargeBinary),  # what is needed to decide, as a Temporal payload; large ones by reference
+    Column("subject", String(200), nullable=False),  # empty where it is encrypted, in the next column
+    Column("sealed_subject", Sealed("hand_offs.sealed_subject")),
+    Column("reason", Sealed("hand_offs.reason"), nullable=False),
+    Column("choices", Sealed("hand_offs.choices"), nullable=False),  # JSON list
+    Column("about", SealedPayload),  # what is needed to decide, as a Temporal payload; large ones by reference
     Column("state", String(8), nullable=False),  # one of hand_offs.HandOffState
     Column("opened_at", Float, nullable=False),  # seconds since the epoch
     Column("reminders", Integer, nullable=False),
@@ -192,11 +200,11 @@ hand_offs = Table(  # what waited, or waits, for a person: the list and the reco
     Column("claimed_by", String(200)),
     Column("claimed_at", Float),
     Column("choice", String(32)),
-    Column("value", LargeBinary),  # what went with the choice, as a Temporal payload
+    Column("value", SealedPayload),  # what went with the choice, as a Temporal payload
     Column("decided_by", String(200)),
     Column("decided_at", Float),
     Column("decision_id", String(64)),  # makes sending a decision twice the same as sending it once
-    Column("note", Text),
+    Column("note", Sealed("hand_offs.note")),
     sqlite_with_rowid=False,
 )
 
@@ -209,7 +217,7 @@ approval_rules = Table(  # "approve this kind from now on"
     Column("number", Integer, primary_key=True),
     Column("agent", String(200), nullable=False),
     Column("tool", String(200), nullable=False),
-    Column("conditions", Text, nullable=False),  # JSON list of approval_rules.Condition
+    Column("conditions", Sealed("approval_rules.conditions"), nullable=False),  # JSON list of approval_rules.Condition
     Column("made_by", String(200), nullable=False),
     Column("made_at", Float, nullable=False),
     Column("revoked_by", String(200)),

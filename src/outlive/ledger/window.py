@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Engine, and_, select
 
 from outlive.contracts.outcomes import Outcome
+from outlive.encryption.columns import keys_of, seal_value
 from outlive.ledger.dialects import is_postgres
+from outlive.ledger.lookups import keyed, stored_as
 from outlive.ledger.outages import Again, repeatable
 from outlive.ledger.records import PendingDocument
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
@@ -56,12 +58,12 @@ def begin_documents(connection: Connection, rows: list[Row]) -> set[Row]:
 
 def record_calls(connection: Connection, rows: list[Row]) -> None:
     """Keep the answers of completed model calls."""
-    _write(connection, _RECORD_CALL, rows)
+    _write(connection, _RECORD_CALL, [(*row[:3], _sealed(connection, row[3], "calls.answer")) for row in rows])
 
 
 def record_outcomes(connection: Connection, rows: list[Row]) -> None:
     """Keep outcomes; a document that has one already keeps it."""
-    _write(connection, _RECORD_OUTCOME, rows)
+    _write(connection, _RECORD_OUTCOME, [_outcome_row(connection, row) for row in rows])
 
 
 def forget_calls(connection: Connection, rows: list[Row]) -> None:
@@ -77,6 +79,19 @@ def count_outages(connection: Connection, rows: list[Row]) -> None:
 def give_back(connection: Connection, rows: list[Row]) -> None:
     """Count that a worker had to stop while it worked on these documents, and lived."""
     _write(connection, _GIVE_BACK, rows)
+
+
+def _outcome_row(connection: Connection, row: Row) -> Row:
+    """Return an outcome as the table holds it: plain SQL goes past what the columns do by themselves."""
+    batch, position, status, cause, reason, result, *counts, content_key, reused, seconds, recorded_at = row
+    reason = _sealed(connection, reason, "outcomes.reason")
+    result = _sealed(connection, result, "outcomes.result")
+    content_key = keyed(connection, content_key) if isinstance(content_key, bytes) else None
+    return (batch, position, status, cause, reason, result, *counts, content_key, reused, seconds, recorded_at)
+
+
+def _sealed(connection: Connection, value: object, place: str) -> str | None:
+    return seal_value(keys_of(connection.dialect), value, place) if isinstance(value, str) else None
 
 
 def _write(connection: Connection, statement: str, rows: list[Row]) -> None:
@@ -221,10 +236,11 @@ class WindowLedger:
     @repeatable(Again.ALWAYS)
     def find_answers(self, content_keys: Iterable[str], only_from: str | None) -> dict[str, tuple[str, str | None]]:
         """Return result and model of documents done before with the same content and recipe, by content key."""
+        asked = stored_as(self._engine, map(bytes.fromhex, content_keys))
         query = select(outcomes.c.content_key, outcomes.c.result, outcomes.c.model).where(
-            outcomes.c.content_key.in_([bytes.fromhex(key) for key in content_keys]), outcomes.c.status == "done"
+            outcomes.c.content_key.in_(list(asked)), outcomes.c.status == "done"
         )
         if only_from is not None:
             query = query.join(batches, batches.c.number == outcomes.c.batch).where(batches.c.batch_id == only_from)
         with self._engine.begin() as connection:
-            return {row.content_key.hex(): (row.result, row.model) for row in connection.execute(query)}
+            return {asked[row.content_key].hex(): (row.result, row.model) for row in connection.execute(query)}

@@ -11,9 +11,9 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, Not
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from outlive.errors import PayloadError, PayloadMissing
-from outlive.payloads.packing import pack, unpack
-from outlive.payloads.sqlite import checked
+from outlive.payloads.packing import CLEAR, LONGEST_HEADER, Wrapping, checked, wanted_at
 from outlive.payloads.store import TOUCH_AFTER, StoreFacts, Swept
+from outlive.payloads.tree import digest_of
 
 T = TypeVar("T")
 
@@ -25,13 +25,14 @@ _MEMORY: dict[str, MemoryStore] = {}
 class ObjectChunks:
     """A `ChunkStore` with one object for each chunk; when an object was last written says when it was last used."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wrapping: Wrapping = CLEAR) -> None:
         """Open the store at a URL such as ``s3://bucket/prefix``.
 
         Raises:
             PayloadError: If the URL names no store.
         """
         self._url = url
+        self._wrapping = wrapping
         self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
         try:
             self._store = _open(url)
@@ -47,16 +48,18 @@ class ObjectChunks:
 
     async def put(self, chunks: Mapping[bytes, bytes]) -> None:
         """See `ChunkStore`."""
-        packed = await asyncio.to_thread(lambda: {digest: pack(content) for digest, content in chunks.items()})
+        packed = await asyncio.to_thread(lambda: dict(self._wrapping.wrap(*chunk) for chunk in chunks.items()))
         await asyncio.gather(*(self._ask(lambda d=d, p=p: self._put(d, p)) for d, p in packed.items()))  # type: ignore[misc]
 
     async def get(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
         """See `ChunkStore`."""
-        stored = await asyncio.gather(*(self._ask(lambda d=d: self._get(d)) for d in digests))  # type: ignore[misc]
-        found = dict(zip(digests, stored, strict=True))
-        if missing := [digest for digest, content in found.items() if content is None]:
+        found = await asyncio.gather(*(self._find(digest) for digest in digests))
+        if None in found and self._wrapping.look_again():
+            found = await asyncio.gather(*(self._find(digest) for digest in digests))
+        contents = {digest: content for digest, content in zip(digests, found, strict=True) if content is not None}
+        if missing := [digest for digest in digests if digest not in contents]:
             raise PayloadMissing(missing, self._url)
-        return {digest: checked(digest, unpack(content)) for digest, content in found.items() if content is not None}
+        return contents
 
     async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime, dry_run: bool = False) -> Swept:
         """See `ChunkStore`. An object that is written anew in the instant of its removal would be lost.
@@ -65,12 +68,13 @@ class ObjectChunks:
         days without use.
         """
         kept = removed = removed_bytes = 0
+        kept_at = await asyncio.to_thread(lambda: wanted_at(self._wrapping, keep).keys())
         try:
             async for page in obstore.list(self._store, chunk_size=1_000):
                 paths = [
                     (item["path"], item["size"])
                     for item in page
-                    if item["last_modified"] < unused_since and _digest_at(item["path"]) not in keep
+                    if item["last_modified"] < unused_since and _address_at(item["path"]) not in kept_at
                 ]
                 gone = await asyncio.gather(*(self._remove(path, unused_since, dry_run) for path, _ in paths))
                 removed += sum(gone)
@@ -80,6 +84,20 @@ class ObjectChunks:
             raise PayloadError(f"The payload store {self._url!r} could not be swept: {_why(error)}.") from error
         return Swept(kept=kept, removed=removed, removed_bytes=removed_bytes)
 
+    async def rewrap(self) -> int:
+        """See `ChunkStore`. One request for the beginning of each object, and three for each that is stored anew."""
+        count = 0
+        try:
+            async for page in obstore.list(self._store, chunk_size=1_000):
+                count += sum(await asyncio.gather(*(self._rewrapped(item["path"]) for item in page)))
+        except (BaseError, OSError) as error:
+            raise PayloadError(f"The payload store {self._url!r} does not answer: {_why(error)}.") from error
+        return count
+
+    async def usage(self) -> dict[str, int] | None:
+        """See `ChunkStore`. It would take a request for each object."""
+        return None
+
     async def facts(self) -> StoreFacts:
         """See `ChunkStore`. Lists the whole store."""
         sizes = [item["size"] async for page in obstore.list(self._store, chunk_size=1_000) for item in page]
@@ -88,8 +106,33 @@ class ObjectChunks:
     async def aclose(self) -> None:
         """See `ChunkStore`; there is nothing to let go."""
 
-    async def _put(self, digest: bytes, packed: bytes) -> None:
-        path = _path_of(digest)
+    async def _find(self, digest: bytes) -> bytes | None:
+        for address in self._wrapping.addresses(digest):
+            stored = await self._ask(lambda address=address: self._get(address))  # type: ignore[misc]
+            if stored is not None:
+                return checked(digest, self._wrapping.unwrap(address, stored))
+        return None
+
+    async def _rewrapped(self, path: str) -> bool:
+        address = _address_at(path)
+        async with self._requests:
+            found = await obstore.head_async(self._store, path)
+            length = min(LONGEST_HEADER, found["size"])
+            beginning = await obstore.get_range_async(self._store, path, start=0, length=length) if length else b""
+            if self._wrapping.is_current(bytes(beginning)):
+                return False
+            stored = await self._get(address)
+            if stored is None:  # removed meanwhile
+                return False
+            content = self._wrapping.unwrap(address, stored)
+            where, fresh = self._wrapping.wrap(digest_of(content), content)
+            await obstore.put_async(self._store, _path_of(where), fresh)
+            if where != address:
+                await obstore.delete_async(self._store, path)
+            return True
+
+    async def _put(self, address: bytes, packed: bytes) -> None:
+        path = _path_of(address)
         try:
             await obstore.put_async(self._store, path, packed, mode="create")
         except AlreadyExistsError:
@@ -99,9 +142,9 @@ class ObjectChunks:
         except (NotSupportedError, NotImplementedError):  # a store without conditional writes
             await obstore.put_async(self._store, path, packed)
 
-    async def _get(self, digest: bytes) -> bytes | None:
+    async def _get(self, address: bytes) -> bytes | None:
         try:
-            answer = await obstore.get_async(self._store, _path_of(digest))
+            answer = await obstore.get_async(self._store, _path_of(address))
             return bytes(await answer.bytes_async())
         except (NotFoundError, FileNotFoundError):
             return None
@@ -139,12 +182,12 @@ def _why(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
-def _path_of(digest: bytes) -> str:
-    name = digest.hex()
+def _path_of(address: bytes) -> str:
+    name = address.hex()
     return f"{name[:2]}/{name}"
 
 
-def _digest_at(path: str) -> bytes:
+def _address_at(path: str) -> bytes:
     try:
         return bytes.fromhex(path.rpartition("/")[2])
     except ValueError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -15,11 +16,12 @@ from sqlalchemy.exc import DatabaseError
 from outlive.errors import LedgerError, PayloadError, PayloadMissing
 from outlive.ledger.database import open_sqlite
 from outlive.ledger.writer import GroupCommit, Row
-from outlive.payloads.packing import pack, unpack
+from outlive.payloads.packing import CLEAR, LONGEST_HEADER, Wrapping, checked, key_id_of, wanted_at
 from outlive.payloads.store import TOUCH_AFTER, StoreFacts, Swept
 from outlive.payloads.tree import digest_of
 
 SCHEMA_VERSION = 1
+REWRAPPED_AT_ONCE = 200  # chunks of up to 64 KB in one transaction
 ASKED_AT_ONCE = 500  # digests in one statement; SQLite takes 32,766 variables
 SWEPT_AT_ONCE = 1_000  # chunks in one transaction: writers wait some milliseconds for it, not seconds
 
@@ -27,7 +29,7 @@ metadata = MetaData()
 chunks = Table(
     "chunks",
     metadata,
-    Column("digest", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),  # … of the content; where it is encrypted, its keyed address
     Column("content", LargeBinary, nullable=False),
     Column("used_at", Integer, nullable=False, index=True, comment="seconds since 1970"),
 )
@@ -36,13 +38,14 @@ chunks = Table(
 class SqliteChunks:
     """A `ChunkStore` in one SQLite file: every commit is synced, and many writers share one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wrapping: Wrapping = CLEAR) -> None:
         """Open the file, and create it where it does not exist. Needs a running event loop.
 
         Raises:
             PayloadError: If the file cannot be opened.
         """
         self._path = path
+        self._wrapping = wrapping
         try:
             self._engine = open_sqlite(path, metadata, version=SCHEMA_VERSION, called="payload store")
         except LedgerError as error:
@@ -68,6 +71,8 @@ class SqliteChunks:
         """See `ChunkStore`."""
         try:
             found = await asyncio.to_thread(self._read, digests)
+            if len(found) < len(digests) and self._wrapping.look_again():
+                found = await asyncio.to_thread(self._read, digests)
         except DatabaseError as error:
             raise PayloadError(f"The payload store {str(self._path)!r} cannot be read: {error.orig}.") from error
         if missing := [digest for digest in digests if digest not in found]:
@@ -77,9 +82,21 @@ class SqliteChunks:
     async def sweep(self, keep: AbstractSet[bytes], *, unused_since: datetime, dry_run: bool = False) -> Swept:
         """See `ChunkStore`. Whether a chunk was used meanwhile is looked up in the transaction that removes it."""
         try:
-            return await asyncio.to_thread(self._sweep, keep, int(unused_since.timestamp()), dry_run)
+            kept = await asyncio.to_thread(lambda: wanted_at(self._wrapping, keep).keys())
+            return await asyncio.to_thread(self._sweep, kept, int(unused_since.timestamp()), dry_run)
         except DatabaseError as error:
             raise PayloadError(f"The payload store {str(self._path)!r} could not be swept: {error.orig}.") from error
+
+    async def rewrap(self) -> int:
+        """See `ChunkStore`. Some hundred chunks a transaction."""
+        try:
+            return await asyncio.to_thread(self._rewrap)
+        except DatabaseError as error:
+            raise PayloadError(f"The payload store {str(self._path)!r} refused: {error.orig}.") from error
+
+    async def usage(self) -> dict[str, int]:
+        """See `ChunkStore`. Reads the beginning of every chunk."""
+        return await asyncio.to_thread(self._usage)
 
     async def facts(self) -> StoreFacts:
         """See `ChunkStore`."""
@@ -94,21 +111,50 @@ class SqliteChunks:
         """Return rows for what is missing or was not used for a day: the rest need not be compressed."""
         now = int(time.time())
         fresh: set[bytes] = set()
+        places = {self._wrapping.addresses(digest)[0]: digest for digest in contents}
         with self._engine.connect() as connection:
-            for some in _batches(contents):
+            for some in _batches(places):
                 recent = select(chunks.c.digest).where(
                     chunks.c.digest.in_(some), chunks.c.used_at > now - TOUCH_AFTER.total_seconds()
                 )
-                fresh.update(connection.execute(recent).scalars())
-        return [(digest, pack(content), now) for digest, content in contents.items() if digest not in fresh]
+                fresh.update(places[address] for address in connection.execute(recent).scalars())
+        return [(*self._wrapping.wrap(digest, contents[digest]), now) for digest in contents if digest not in fresh]
 
     def _read(self, digests: Collection[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         with self._engine.connect() as connection:
-            for some in _batches(digests):
+            places = wanted_at(self._wrapping, digests)
+            for some in _batches(places):
                 asked = select(chunks.c.digest, chunks.c.content).where(chunks.c.digest.in_(some))
-                found.update((digest, checked(digest, unpack(stored))) for digest, stored in connection.execute(asked))
+                for address, stored in connection.execute(asked):
+                    digest = places[address]
+                    found[digest] = checked(digest, self._wrapping.unwrap(address, stored))
         return found
+
+    def _rewrap(self) -> int:
+        last, count = b"", 0
+        while True:
+            page = select(chunks).where(chunks.c.digest > last).order_by(chunks.c.digest).limit(REWRAPPED_AT_ONCE)
+            with self._engine.connect() as connection:
+                rows = connection.execute(page).all()
+            if not rows:
+                return count
+            last = rows[-1].digest
+            old = [row for row in rows if not self._wrapping.is_current(row.content)]
+            fresh: list[Row] = []
+            for address, stored, used_at in old:
+                content = self._wrapping.unwrap(address, stored)
+                fresh.append((*self._wrapping.wrap(digest_of(content), content), used_at))
+            if old:
+                with self._engine.execution_options(outlive_writes=True).begin() as connection:
+                    _write(connection, fresh)
+                    connection.execute(delete(chunks).where(chunks.c.digest.in_([row.digest for row in old])))
+            count += len(old)
+
+    def _usage(self) -> dict[str, int]:
+        with self._engine.connect() as connection:
+            beginnings = connection.execute(select(func.substr(chunks.c.content, 1, LONGEST_HEADER)))
+            return dict(Counter(key_id_of(bytes(beginning)) for beginning in beginnings.scalars()))
 
     def _sweep(self, keep: AbstractSet[bytes], cutoff: int, dry_run: bool) -> Swept:
         old = select(chunks.c.digest, func.length(chunks.c.content)).where(chunks.c.used_at < cutoff)
@@ -129,17 +175,6 @@ class SqliteChunks:
         with self._engine.connect() as connection:
             count, size = connection.execute(select(func.count(), func.sum(func.length(chunks.c.content)))).one()
         return StoreFacts(chunks=count, stored_bytes=size or 0)
-
-
-def checked(digest: bytes, content: bytes) -> bytes:
-    """Return the content, if it is the one that the digest names.
-
-    Raises:
-        PayloadError: If it is another one.
-    """
-    if digest_of(content) != digest:
-        raise PayloadError(f"The stored payload {digest.hex()!r} is damaged. Restore the payload store from a backup.")
-    return content
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:

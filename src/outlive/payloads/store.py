@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from outlive.payloads.packing import CLEAR, Wrapping
 from outlive.settings import Settings
 
 TOUCH_AFTER = timedelta(days=1)
@@ -67,6 +68,24 @@ class ChunkStore(Protocol):
         """
         ...
 
+    async def rewrap(self) -> int:
+        """Store every chunk anew that does not rest as new ones do, and return how many there were.
+
+        Others may read and write meanwhile: a chunk is removed where it was only once it is where it is to be.
+
+        Raises:
+            EncryptionError: If a chunk cannot be decrypted. Some are stored anew by then.
+            PayloadError: If the store cannot be read or written.
+        """
+        ...
+
+    async def usage(self) -> dict[str, int] | None:
+        """Count chunks by the id of the key that encrypts them, those that are clear under an empty id.
+
+        None where counting would cost more than it tells.
+        """
+        ...
+
     async def facts(self) -> StoreFacts:
         """Count what the store holds."""
         ...
@@ -81,8 +100,11 @@ def location_of(settings: Settings) -> str:
     return settings.payloads or str((settings.home / "payloads.db").resolve())
 
 
-async def open_store(location: str) -> ChunkStore:
+async def open_store(location: str, wrapping: Wrapping = CLEAR) -> ChunkStore:
     """Open the store at a place that `location_of` gave.
+
+    Args:
+        wrapping: How chunks rest there.
 
     Raises:
         PayloadError: If it cannot be opened.
@@ -90,7 +112,7 @@ async def open_store(location: str) -> ChunkStore:
     if "://" in location:
         from outlive.payloads.objects import ObjectChunks
 
-        return ObjectChunks(location)
+        return ObjectChunks(location, wrapping)
     from outlive.payloads.sqlite import SqliteChunks
 
-    return SqliteChunks(Path(location))
+    return SqliteChunks(Path(location), wrapping)

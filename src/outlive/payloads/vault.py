@@ -15,8 +15,10 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
+from outlive.encryption.keyring import Keyring, keyring_of
 from outlive.errors import PayloadError
 from outlive.payloads.cache import BoundedCache, KnownDigests
+from outlive.payloads.packing import Wrapping, wrapping_of
 from outlive.payloads.store import ChunkStore, location_of, open_store
 from outlive.payloads.tree import Expanded, Reference, cut, digest_of, expand, refer
 from outlive.settings import Settings
@@ -39,10 +41,13 @@ class Vault:
     A chunk that was added stays with the process until it is stored: a failing store loses nothing.
     """
 
-    def __init__(self, location: str) -> None:
-        """Opens the store at a place that `location_of` gave, once it is needed."""
+    def __init__(self, location: str, *, keys: Keyring | None = None) -> None:
+        """Opens the store at a place that `location_of` gave, once it is needed.
+
+        Chunks rest encrypted, where there are keys.
+        """
         self.location = location
-        self._thread = _StoreThread(location)
+        self._thread = _StoreThread(location, wrapping_of(keys))
         self._known = KnownDigests()
         self._contents: BoundedCache[bytes, bytes] = BoundedCache(CACHE_BYTES)
         self._lock = threading.RLock()  # a write that is done at once calls back under it
@@ -165,8 +170,9 @@ async def _put(store: ChunkStore, chunks: Mapping[bytes, bytes]) -> None:
 class _StoreThread:
     """A thread with an event loop, and the store that lives there; both come with the first need."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, wrapping: Wrapping) -> None:
         self._location = location
+        self._wrapping = wrapping
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Future[ChunkStore] | None = None
@@ -190,7 +196,7 @@ class _StoreThread:
 
     async def _answer(self, question: Callable[[ChunkStore], Awaitable[T]]) -> T:
         if self._opening is None:
-            self._opening = asyncio.ensure_future(open_store(self._location))
+            self._opening = asyncio.ensure_future(open_store(self._location, self._wrapping))
         opening = self._opening
         try:
             self._store = await asyncio.shield(opening)
@@ -210,13 +216,13 @@ class _StoreThread:
         loop.close()
 
 
-_VAULTS: "weakref.WeakValueDictionary[str, Vault]" = weakref.WeakValueDictionary()
+_VAULTS: "weakref.WeakValueDictionary[tuple[str, Keyring | None], Vault]" = weakref.WeakValueDictionary()
 
 
 def vault_of(settings: Settings) -> Vault:
     """Return the vault of a project: one for each place in a process, for as long as somebody holds it."""
-    location = location_of(settings)
-    vault = _VAULTS.get(location)
+    place = location_of(settings), keyring_of(settings)
+    vault = _VAULTS.get(place)
     if vault is None:
-        vault = _VAULTS[location] = Vault(location)
+        vault = _VAULTS[place] = Vault(place[0], keys=place[1])
     return vault

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from outlive.contracts.events import RunEvent
+from outlive.encryption.keyring import Keyring
 from outlive.errors import LedgerError
 from outlive.ledger.dialects import is_postgres
 from outlive.ledger.outages import (
@@ -38,8 +39,9 @@ class StreamLog:
     be reached is tried again for some seconds.
     """
 
-    def __init__(self, where: Path | str) -> None:
+    def __init__(self, where: Path | str, *, keys: Keyring | None = None) -> None:
         self._where = where
+        self._keys = keys
         self._engine: Engine | None = None
         self._watch: CommitWatch | None = None
         self._poller = Poller(self._look)
@@ -157,7 +159,7 @@ class StreamLog:
     def _opened(self) -> Engine | None:
         with self._opening:
             if self._engine is None and (isinstance(self._where, str) or self._where.exists()):
-                self._engine = open_streams(self._where)
+                self._engine = open_streams(self._where, self._keys)
             return self._engine
 
     def _page(self, stream: str, first: int, limit: int) -> Page:

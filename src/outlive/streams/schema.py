@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Boolean, Column, Engine, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
+from outlive.encryption.columns import Sealed, use_keys
+from outlive.encryption.keyring import Keyring
 from outlive.ledger.database import open_sqlite
 from outlive.ledger.postgres import open_postgres, shown
 from outlive.ledger.tables import Wanted
@@ -41,7 +43,7 @@ events = Table(
     Column("kind", String(32), nullable=False),
     Column("call", Text),
     Column("attempt", Integer, nullable=False),
-    Column("data", Text, nullable=False),  # a JSON object
+    Column("data", Sealed("events.data"), nullable=False),  # a JSON object
     Column("note_id", Text),  # written once per stream
     sqlite_with_rowid=False,
 )
@@ -71,16 +73,22 @@ def wanted_streams() -> Wanted:
     return Wanted(tables=metadata, version=SCHEMA_VERSION, called="event log", version_name="streams_version")
 
 
-def open_streams(where: Path | str) -> Engine:
+def open_streams(where: Path | str, keys: Keyring | None = None) -> Engine:
     """Open the event log, and create it where it does not exist.
+
+    Args:
+        keys: What events are encrypted under; None where they are not.
 
     Raises:
         LedgerError: If the file is something else or damaged, if the server refuses, or if the log was written by a
             newer Outlive.
     """
     if isinstance(where, Path):
-        return open_sqlite(where, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
-    return open_postgres(where, wanted_streams())
+        engine = open_sqlite(where, metadata, version=SCHEMA_VERSION, synchronous="NORMAL", called="event log")
+    else:
+        engine = open_postgres(where, wanted_streams())
+    use_keys(engine, keys)
+    return engine
 
 
 def in_chunks(values: list[str]) -> Iterator[list[str]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from outlive.contracts.events import NewEvent
+from outlive.encryption.keyring import Keyring
 from outlive.errors import LedgerError
 from outlive.ledger.outages import is_of_the_database, reason_of
 from outlive.streams.pending import LARGEST_QUEUE, PendingEvent, PendingEvents
@@ -43,8 +44,9 @@ class StreamWriter:
         trouble: Why nothing can be written at the moment, or None.
     """
 
-    def __init__(self, where: Path | str, *, largest_queue: int = LARGEST_QUEUE) -> None:
+    def __init__(self, where: Path | str, *, largest_queue: int = LARGEST_QUEUE, keys: Keyring | None = None) -> None:
         self._where = where
+        self._keys = keys
         self.dropped = 0
         self.trouble: str | None = None
         self._pending = PendingEvents(largest_queue)
@@ -59,7 +61,7 @@ class StreamWriter:
         Raises:
             LedgerError: If it cannot be opened.
         """
-        engine = await asyncio.to_thread(open_streams, self._where)
+        engine = await asyncio.to_thread(open_streams, self._where, self._keys)
         self._thread = threading.Thread(target=self._run, args=(engine,), name="outlive-streams", daemon=True)
         self._thread.start()
         return self

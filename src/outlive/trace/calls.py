@@ -66,7 +66,7 @@ class Calls:
             self._drafts.add(ToolCall(kind="activity", name=given.activity_type.name, args=args, **common))
         self._by_event[event.event_id] = self._by_activity[given.activity_id] = call_id
 
-    def started(self, event: HistoryEvent) -> None:
+    async def started(self, event: HistoryEvent) -> None:
         """Take the beginning of the last attempt: history has it only once it has ended."""
         given = event.activity_task_started_event_attributes
         call_id = self._by_event.get(given.scheduled_event_id)
@@ -75,7 +75,7 @@ class Calls:
         failures = given.attempt - 1
         failure = None
         if given.HasField("last_failure"):
-            last = given.last_failure
+            last = await self._values.readable(given.last_failure)
             failure = Failure(type=last.application_failure_info.type.strip() or "Failure", message=last.message)
         self._drafts.change(
             call_id,

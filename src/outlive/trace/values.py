@@ -11,6 +11,7 @@ from temporalio.api.failure.v1 import Failure as FailureProto
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, TimeoutType
 
+from outlive.engine.sealing import readable
 from outlive.errors import OutliveError
 from outlive.names import WORKER_LOST
 from outlive.trace.model import Failure, Value
@@ -95,6 +96,10 @@ class Values:
         if ref == self._wanted:
             self.found = value
         return value
+
+    async def readable(self, failure: FailureProto) -> FailureProto:
+        """Return a failure with the messages that can be decrypted here."""
+        return await readable(self._converter, failure)
 
     async def failure(self, failure: FailureProto, **more: Any) -> Failure:
         """Return a failure as people read it: its root cause, decrypted where that can be done here."""

@@ -18,6 +18,7 @@ from outlive.activities.telling import Teller
 from outlive.agents.mcp_pool import McpPool
 from outlive.agents.services import DEFAULT_MODEL, Services, offer
 from outlive.agents.serving import FAILURES, Served
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.connection import connect
 from outlive.ledger.ledger import Ledger
 from outlive.models.pacing import Pacer
@@ -60,7 +61,7 @@ async def serve_agents(
     async with AsyncExitStack() as stack:
         around = CallSurroundings(
             ledger=ledger,
-            streams=await stack.enter_async_context(StreamWriter(streams_of(settings))),
+            streams=await stack.enter_async_context(StreamWriter(streams_of(settings), keys=keyring_of(settings))),
             pulse=await stack.enter_async_context(Pulse(lambda: connect(settings))),
             mcp=await stack.enter_async_context(McpPool(agents)),
             holdings=holdings,

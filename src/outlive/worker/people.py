@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from outlive.activities.budgets import BudgetBooks
 from outlive.activities.hand_offs import HandOffBooks
 from outlive.activities.telling import Teller
+from outlive.encryption.keyring import keyring_of
 from outlive.ledger.ledger import Ledger
 from outlive.registry import Registry
 from outlive.settings import Settings
@@ -19,7 +20,7 @@ async def serve_hand_offs(
     registry: Registry, *, ledger: Ledger, settings: Settings, teller: Teller
 ) -> AsyncIterator[WorkerParts]:
     """Prepare to write down, tell and carry out what people decide for an app without agents, while the block runs."""
-    async with StreamWriter(streams_of(settings)) as streams:
+    async with StreamWriter(streams_of(settings), keys=keyring_of(settings)) as streams:
         books = HandOffBooks(registry, ledger, streams, teller)
         yield WorkerParts(
             workflow_runner=workflow_runner(),

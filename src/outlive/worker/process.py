@@ -17,6 +17,7 @@ from outlive.activities.batches import BatchBooks
 from outlive.activities.telling import Teller
 from outlive.activities.windows import Windows
 from outlive.app import App
+from outlive.encryption.keyring import keyring_of
 from outlive.engine.connection import configured_cluster
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
@@ -75,7 +76,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
-        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db))
+        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)))
         vitals.client, vitals.holdings, vitals.ledger = client, holdings, ledger
         pacer = await stack.enter_async_context(paced(app.registry, ledger, settings))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
