@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -56,7 +56,7 @@ class Cluster:
 
     address: str
     namespace: str
-    arguments: ClientConnectConfig
+    arguments: ClientConnectConfig = field(repr=False)  # an API key, and that of a certificate
 
 
 def configured_cluster() -> bool:
@@ -79,9 +79,10 @@ def read_cluster() -> Cluster | None:
         profile = ClientConfigProfile.load()
         arguments = profile.to_client_connect_config()
     except (RuntimeError, OSError, ValueError) as error:
+        found = str(error).partition("\n")[0]  # what follows quotes the file, and may quote an API key
         raise SettingError(
-            f"Temporal's configuration cannot be read: {error}. Mend TEMPORAL_* or temporal.toml."
-        ) from error
+            f"Temporal's configuration cannot be read: {found}. Mend TEMPORAL_* or temporal.toml."
+        ) from None
     if not profile.address:
         if profile_name:
             raise SettingError(f"The profile {profile_name!r} names no address. Add one, or unset TEMPORAL_PROFILE.")

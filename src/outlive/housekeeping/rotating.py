@@ -22,7 +22,7 @@ from outlive.ledger.resealing import key_usage, reseal_ledger, reseal_table
 from outlive.ledger.schema import metadata
 from outlive.payloads.vault import vault_of
 from outlive.settings import Settings
-from outlive.streams.schema import events, open_streams
+from outlive.streams.schema import events, open_streams, streams_of
 
 BUSY_TIMEOUT = 30.0  # seconds that a rewriting of a file waits for those who write into it
 CHUNKS = "payloads"
@@ -59,7 +59,11 @@ async def rotate(settings: Settings) -> Rotation:
     changed = Counter(await asyncio.to_thread(_rotate_databases, settings, home, keys))
     if count := await vault_of(settings).ask(lambda store: store.rewrap()):
         changed[CHUNKS] += count
-    files = {home.streams_db: True, home.ledger_db: not settings.ledger, home.payloads_db: not settings.payloads}
+    files = {
+        home.streams_db: not settings.ledger,
+        home.ledger_db: not settings.ledger,
+        home.payloads_db: not settings.payloads,
+    }
     ours = [path for path, is_used in files.items() if is_used and path.exists()]
     unclean = [path for path in ours if not await asyncio.to_thread(_rewritten, path)]
     return Rotation(key_id=keys.current, changed=changed, unclean=tuple(unclean), seconds=time.monotonic() - began)
@@ -90,11 +94,11 @@ def _rotate_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str
     reseal_payload = partial(resealed, keys=keys)
     changed: dict[str, int] = {}
     try:
-        if settings.ledger or home.ledger_db.exists():
-            with _disposing(open_ledger(settings.ledger or home.ledger_db, keys)) as engine:
+        if _is_there(ledger := settings.ledger or home.ledger_db):
+            with _disposing(open_ledger(ledger, keys)) as engine:
                 changed |= reseal_ledger(engine, keys, reseal_payload)
-        if home.streams_db.exists():
-            with _disposing(open_streams(home.streams_db, keys)) as engine:
+        if _is_there(log := streams_of(settings)):
+            with _disposing(open_streams(log, keys)) as engine:
                 changed |= reseal_table(engine, events, keys, reseal_payload)
     except DBAPIError as error:
         raise LedgerError(f"What rests could not be encrypted anew: {error.orig}. Run it again.") from error
@@ -103,13 +107,18 @@ def _rotate_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str
 
 def _usage_of_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    if settings.ledger or home.ledger_db.exists():
-        with _disposing(open_ledger(settings.ledger or home.ledger_db, keys)) as engine:
+    if _is_there(ledger := settings.ledger or home.ledger_db):
+        with _disposing(open_ledger(ledger, keys)) as engine:
             found |= key_usage(engine, metadata.sorted_tables)
-    if home.streams_db.exists():
-        with _disposing(open_streams(home.streams_db, keys)) as engine:
+    if _is_there(log := streams_of(settings)):
+        with _disposing(open_streams(log, keys)) as engine:
             found |= key_usage(engine, [events])
     return found
+
+
+def _is_there(where: Path | str) -> bool:
+    """Return whether a database can be opened without making one."""
+    return isinstance(where, str) or where.exists()
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """What the ledger keeps of runs, and what goes."""
 
 import pytest
-from sqlalchemy import LargeBinary, update
+from sqlalchemy import update
 
+from outlive.encryption.columns import SealedPayload
 from outlive.ledger.effects import EffectClaim
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.retention import _TABLES, PAYLOAD_COLUMNS, ROWS_PER_READ, ROWS_PER_TRANSACTION, Kept
@@ -116,6 +117,6 @@ def test_every_table_that_knows_runs_is_kept_house_of():
 
     assert known == set(_TABLES)
     binary = {
-        table: tuple(column.name for column in table.c if isinstance(column.type, LargeBinary)) for table in known
+        table: tuple(column.name for column in table.c if isinstance(column.type, SealedPayload)) for table in known
     }
     assert {table: columns for table, columns in binary.items() if columns} == PAYLOAD_COLUMNS
