@@ -164,7 +164,8 @@ async def test_what_cannot_start_is_told_with_its_reason_and_a_schedule_may_paus
     await client.schedules.remove(name)
 
 
-async def test_cancelling_what_a_schedule_has_started_cancels_the_run(served):
+@pytest.mark.parametrize(("act", "status"), [("cancel", "CANCELED"), ("terminate", "TERMINATED")])
+async def test_whoever_ends_what_a_schedule_has_started_cancels_the_run(served, act, status):
     entered, name = asyncio.Event(), fresh("cancelled")
 
     async def answer(messages, _):
@@ -180,15 +181,15 @@ async def test_cancelling_what_a_schedule_has_started_cancels_the_run(served):
 
     temporal = await client.temporal()
     starter = temporal.get_workflow_handle(f"schedule/{handle.run_id}")
-    await starter.cancel()
+    await getattr(starter, act)()
 
     with pytest.raises(RunFailed, match="was cancelled"):
         await handle.result()
 
     async def is_over() -> bool:
-        return (await starter.describe()).status is WorkflowExecutionStatus.CANCELED
+        return (await starter.describe()).status is WorkflowExecutionStatus[status]
 
-    await until(is_over, "its starter is cancelled too")
+    await until(is_over, "its starter is over too")
     await client.schedules.remove(name)
 
 
