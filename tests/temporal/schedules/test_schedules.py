@@ -46,8 +46,9 @@ async def started(client, schedule_id: str):
 
 async def test_a_triggered_schedule_starts_a_run_called_by_it_and_the_time_and_priced_by_its_own_budget(served):
     agent, name = shouting(), fresh("nightly")
-    client = await served(App("test", agents=[agent]))
-    await client.schedules.add(name, AgentStart(agent=agent.name, prompt="good night", budget="10calls"), NEVER)
+    client = await served(App("test", agents=[agent], priorities={"acme": 2}))
+    start = AgentStart(agent=agent.name, prompt="good night", budget="10calls", tenant="acme")
+    await client.schedules.add(name, start, NEVER)
 
     handle = await started(client, name)
     result = await handle.result()
@@ -56,6 +57,9 @@ async def test_a_triggered_schedule_starts_a_run_called_by_it_and_the_time_and_p
     assert handle.run_id.startswith(f"{name}-20")
     (budget,) = await client.ledger.call(client.ledger.budgets.find, [handle.workflow_id])
     assert (budget.caps["calls"], budget.spent["calls"]) == (10, 1)
+    description = await (await client.temporal()).get_workflow_handle(handle.workflow_id).describe()
+    waits_with = description.raw_description.workflow_execution_info.priority
+    assert (waits_with.priority_key, waits_with.fairness_key) == (2, "acme")
     shown = await client.schedules.get(name)
     assert [(run.workflow_id, run.state) for run in shown.recent] == [(handle.workflow_id, "completed")]
     await client.schedules.remove(name)
