@@ -26,6 +26,7 @@ from outlive.settings import Settings
 from outlive.workflows.agent import AgentWorkflow
 from outlive.workflows.batch import BatchWorkflow
 from outlive.workflows.plan import PlanWorkflow
+from outlive.workflows.scheduled import ScheduledWorkflow
 from outlive.workflows.undo import UndoWorkflow
 from outlive.workflows.wave import WaveWorkflow
 from replay.agents import adder, board, built, calling, listener, sleeper, tidy
@@ -59,7 +60,7 @@ async def replay(tmp_path: Path) -> AsyncIterator[Replay]:
                 vault.add(bytes.fromhex(digest), base64.b64decode(content))
             await vault.flush()
         replayer = Replayer(
-            workflows=[BatchWorkflow, AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow],
+            workflows=[BatchWorkflow, ScheduledWorkflow, AgentWorkflow, PlanWorkflow, WaveWorkflow, UndoWorkflow],
             data_converter=data_converter(settings),
             plugins=[PydanticAIPlugin()],
         )

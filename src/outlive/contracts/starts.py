@@ -117,6 +117,8 @@ class PreparedStart:
         argument: JSON of the workflow's argument.
         request: What tells this request from another under the same id; empty for a batch, whose ledger knows.
         summary: One line for a person.
+        priority_key: Of the tenant: 1 for the first to 5 for the last; None for the default.
+        fairness_key: Names the tenant; empty for nobody.
     """
 
     workflow: str
@@ -124,6 +126,8 @@ class PreparedStart:
     argument: Any
     request: str = ""
     summary: str = ""
+    priority_key: int | None = None
+    fairness_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

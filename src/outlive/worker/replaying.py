@@ -15,6 +15,7 @@ from outlive.registry import serve_agents, serve_plans
 from outlive.settings import Settings
 from outlive.worker.parts import workflow_runner
 from outlive.workflows.batch import BatchWorkflow
+from outlive.workflows.scheduled import ScheduledWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def _said(failure: Exception) -> str:
 
 
 def _replayer(client: Client, app: App) -> Replayer:
-    workflows: list[type] = [BatchWorkflow, *app.registry.workflows]
+    workflows: list[type] = [BatchWorkflow, ScheduledWorkflow, *app.registry.workflows]
     plugins = []
     if app.registry.agents or app.registry.plans:
         from pydantic_ai.durable_exec.temporal import PydanticAIPlugin

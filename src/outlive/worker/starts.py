@@ -1,6 +1,7 @@
 """The activity that prepares what a schedule starts: it does what a client does before it starts a run."""
 
 import asyncio
+from dataclasses import replace
 
 from pydantic_core import to_jsonable_python
 from temporalio import activity
@@ -10,6 +11,7 @@ from outlive.batch_requests import request_for
 from outlive.contracts.budgets import Budget
 from outlive.contracts.starts import AgentStart, BatchStart, PlanStart, PreparedStart, StartToPrepare
 from outlive.contracts.windows import batch_input
+from outlive.engine.priority import priority_of
 from outlive.ledger.ledger import Ledger
 from outlive.names import (
     AGENT_WORKFLOW,
@@ -43,13 +45,18 @@ class ScheduledStarts:
         try:
             start = asked.start.start
             if isinstance(start, AgentStart):
-                return self._agent(start, asked.run_id)
+                return self._in_turn(start.tenant, self._agent(start, asked.run_id))
             if isinstance(start, PlanStart):
                 return self._plan(start, asked.run_id)
-            return await self._batch(start, asked.run_id)
+            return self._in_turn(start.tenant, await self._batch(start, asked.run_id))
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
+
+    def _in_turn(self, tenant: str, prepared: PreparedStart) -> PreparedStart:
+        """Let it wait with the priority of its tenant, as what a client starts does."""
+        priority = priority_of(tenant, self._registry.priorities)
+        return replace(prepared, priority_key=priority.priority_key, fairness_key=priority.fairness_key or "")
 
     def _agent(self, start: AgentStart, run_id: str) -> PreparedStart:
         agent = self._registry.agent(start.agent)

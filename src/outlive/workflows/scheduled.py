@@ -4,7 +4,7 @@ It waits for the run's end so that the schedule's overlap policy is about the ru
 """
 
 from temporalio import workflow
-from temporalio.common import RawValue, WorkflowIDReusePolicy
+from temporalio.common import Priority, RawValue, WorkflowIDReusePolicy
 
 from outlive.contracts.starts import ScheduledOutcome, ScheduledStart, StartToPrepare
 from outlive.names import REQUEST_MEMO, SCHEDULED_WORKFLOW, scheduled_run_id
@@ -31,5 +31,6 @@ class ScheduledWorkflow:
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
             task_timeout=policies.WORKFLOW_TASK_TIMEOUT,
             static_summary=prepared.summary or None,
+            priority=Priority(priority_key=prepared.priority_key, fairness_key=prepared.fairness_key or None),
         )
         return ScheduledOutcome(workflow_id=prepared.workflow_id)

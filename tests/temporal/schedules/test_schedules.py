@@ -46,8 +46,9 @@ async def started(client, schedule_id: str):
 
 async def test_a_triggered_schedule_starts_a_run_called_by_it_and_the_time_and_priced_by_its_own_budget(served):
     agent, name = shouting(), fresh("nightly")
-    client = await served(App("test", agents=[agent]))
-    await client.schedules.add(name, AgentStart(agent=agent.name, prompt="good night", budget="10calls"), NEVER)
+    client = await served(App("test", agents=[agent], priorities={"acme": 2}))
+    start = AgentStart(agent=agent.name, prompt="good night", budget="10calls", tenant="acme")
+    await client.schedules.add(name, start, NEVER)
 
     handle = await started(client, name)
     result = await handle.result()
@@ -56,6 +57,9 @@ async def test_a_triggered_schedule_starts_a_run_called_by_it_and_the_time_and_p
     assert handle.run_id.startswith(f"{name}-20")
     (budget,) = await client.ledger.call(client.ledger.budgets.find, [handle.workflow_id])
     assert (budget.caps["calls"], budget.spent["calls"]) == (10, 1)
+    description = await (await client.temporal()).get_workflow_handle(handle.workflow_id).describe()
+    waits_with = description.raw_description.workflow_execution_info.priority
+    assert (waits_with.priority_key, waits_with.fairness_key) == (2, "acme")
     shown = await client.schedules.get(name)
     assert [(run.workflow_id, run.state) for run in shown.recent] == [(handle.workflow_id, "completed")]
     await client.schedules.remove(name)
@@ -164,7 +168,8 @@ async def test_what_cannot_start_is_told_with_its_reason_and_a_schedule_may_paus
     await client.schedules.remove(name)
 
 
-async def test_cancelling_what_a_schedule_has_started_cancels_the_run(served):
+@pytest.mark.parametrize(("act", "status"), [("cancel", "CANCELED"), ("terminate", "TERMINATED")])
+async def test_whoever_ends_what_a_schedule_has_started_cancels_the_run(served, act, status):
     entered, name = asyncio.Event(), fresh("cancelled")
 
     async def answer(messages, _):
@@ -180,15 +185,15 @@ async def test_cancelling_what_a_schedule_has_started_cancels_the_run(served):
 
     temporal = await client.temporal()
     starter = temporal.get_workflow_handle(f"schedule/{handle.run_id}")
-    await starter.cancel()
+    await getattr(starter, act)()
 
     with pytest.raises(RunFailed, match="was cancelled"):
         await handle.result()
 
     async def is_over() -> bool:
-        return (await starter.describe()).status is WorkflowExecutionStatus.CANCELED
+        return (await starter.describe()).status is WorkflowExecutionStatus[status]
 
-    await until(is_over, "its starter is cancelled too")
+    await until(is_over, "its starter is over too")
     await client.schedules.remove(name)
 
 
