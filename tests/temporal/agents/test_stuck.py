@@ -64,6 +64,7 @@ async def end(client, name):
     await (await client.temporal()).get_workflow_handle(f"agent/{name}/one").terminate()
 
 
+@pytest.mark.embedded
 async def test_a_run_whose_agent_was_renamed_says_that_no_worker_serves_it(own):
     name, other = fresh("renamed"), fresh("new-name")
     await begin(name, own)
