@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from cluster.children import Unavailable
-from cluster.s3 import ObjectStore
 from cluster.temporal import TemporalCluster, build_programs
+from object_store import NoObjectStore, ObjectServer
 from postgres import NoServer, PostgresServer
 
 
@@ -16,8 +16,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="outlive-cluster-"))
     try:
         programs, postgres = build_programs(), PostgresServer(connections=200)
-        store = ObjectStore(folder=folder / "s3")
-    except (Unavailable, NoServer) as error:
+        store = ObjectServer()
+    except (Unavailable, NoServer, NoObjectStore) as error:
         sys.exit(f"Error: {error}")
     temporal = TemporalCluster(programs, postgres, folder=folder / "temporal")
     stopped = {signal.SIGINT, signal.SIGTERM}
@@ -27,13 +27,13 @@ def main() -> None:
         store.start()
         temporal.start()
         named = {"TEMPORAL_ADDRESS": temporal.address, "OUTLIVE_LEDGER": postgres.new_database()}
-        for name, value in (named | {"OUTLIVE_PAYLOADS": store.url("project")} | store.environment).items():
+        for name, value in (named | {"OUTLIVE_PAYLOADS": "s3://payloads/project"} | store.environment).items():
             sys.stdout.write(f"export {name}='{value}'\n")
         sys.stdout.flush()
         signal.sigwait(stopped)
     finally:
         temporal.end()
-        store.end()
+        store.remove()
         postgres.remove()
 
 

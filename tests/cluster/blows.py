@@ -61,7 +61,7 @@ def blows(parts: Parts, workers: Sequence[Child], calls_begun: Callable[[], int]
         return restart
 
     async def store() -> None:
-        await asyncio.to_thread(parts.store.server.kill)
+        await asyncio.to_thread(parts.store.stop)
         await _stands_still(calls_begun)
         await asyncio.to_thread(parts.store.start)
 

@@ -10,10 +10,10 @@ import pytest
 
 from cluster.children import CACHE, Unavailable
 from cluster.kafka import Kafka, fetch_jars
-from cluster.s3 import ObjectStore
 from cluster.temporal import TemporalCluster, build_programs
 from engines import fresh
 from namespaces import new_namespace
+from object_store import NoObjectStore, ObjectServer
 from outlive.settings import Settings
 from postgres import NoServer, PostgresServer
 
@@ -27,7 +27,7 @@ class Parts:
     """What is running, and may be killed."""
 
     postgres: PostgresServer
-    store: ObjectStore
+    store: ObjectServer
     temporal: TemporalCluster
 
 
@@ -44,7 +44,7 @@ def parts(run_folder: Path) -> Iterator[Parts]:
     """Temporal, PostgreSQL and S3."""
     programs = or_skip(build_programs)
     postgres = or_skip(lambda: PostgresServer(connections=CONNECTIONS))
-    store = or_skip(lambda: ObjectStore(folder=run_folder / "s3"))
+    store = or_skip(ObjectServer)
     temporal = TemporalCluster(programs, postgres, folder=run_folder / "temporal")
     try:
         postgres.start()
@@ -53,7 +53,7 @@ def parts(run_folder: Path) -> Iterator[Parts]:
         yield Parts(postgres=postgres, store=store, temporal=temporal)
     finally:
         temporal.end()
-        store.end()
+        store.remove()
         postgres.remove()
 
 
@@ -82,7 +82,7 @@ def settings(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
         home=tmp_path / "caller" / ".outlive",
         task_queue=fresh("queue"),
         ledger=parts.postgres.new_database(),
-        payloads=parts.store.url(fresh("project")),
+        payloads=f"s3://payloads/{fresh('project')}",
         drain_timeout=2.0,
     )
 
@@ -91,5 +91,5 @@ def or_skip(make: Callable[[], T]) -> T:
     """Make a server; skip with the reason where it cannot be had."""
     try:
         return make()
-    except (Unavailable, NoServer) as error:
+    except (Unavailable, NoServer, NoObjectStore) as error:
         pytest.skip(str(error))

@@ -35,6 +35,6 @@ def _worker(number: int, settings: Settings, environment: Mapping[str, str], fol
     own = folder / f"worker-{number}"
     named = worker_environment(replace(settings, home=own / ".outlive")) | dict(environment)
     named["PYTHONPATH"] = f"{REPOSITORY / 'src'}:{REPOSITORY / 'tests'}"
-    worker = Child(own.name, [sys.executable, "-m", "outlive.worker", APP], folder=own, environment=named)
+    worker = Child(own.name, [sys.executable, "-m", "outlive.cli.main", "worker", APP], folder=own, environment=named)
     worker.start()
     return worker

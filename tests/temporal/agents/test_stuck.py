@@ -89,6 +89,7 @@ async def test_a_run_that_workers_elsewhere_refuse_says_so_in_few_words(settings
     assert "is not registered" not in str(status)
 
 
+@pytest.mark.embedded
 async def test_a_run_whose_tool_is_gone_names_it_and_goes_on_once_it_is_back(own):
     name = fresh("without-tool")
     await begin(name, own)
