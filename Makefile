@@ -1,5 +1,5 @@
 # The targets are the habits. Each sets up what it needs; a second call installs nothing.
-#   make demo | test | lint | types | imports | format | docs | bench | clean
+#   make demo | test | test-cluster | cluster-test | lint | types | imports | format | docs | bench | clean
 #   make test ARGS="tests/unit -k window"
 
 SHELL := /bin/bash
@@ -28,7 +28,7 @@ UV := env $(addprefix -u ,$(UV_IGNORED)) UV_NO_CONFIG=1 UV_PROJECT_ENVIRONMENT="
 PIP := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	"$(BIN)/python" -m pip --quiet
 
-.PHONY: help setup demo test lint types imports format docs bench clean
+.PHONY: help setup demo test test-cluster cluster-test lint types imports format docs bench clean
 
 help:
 	@sed -n '2,3s/^# *//p' Makefile
@@ -56,6 +56,16 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@"$(BIN)/python" -m pytest $(or $(ARGS),$(WHOLE_SUITE))
+
+# The durable part on a cluster that runs already: make test-cluster TEMPORAL_ADDRESS=host:port
+# Each test process makes namespaces of its own there. TEMPORAL_* of the environment are heeded (TLS, API key).
+DURABLE_TESTS := tests/temporal tests/crash
+test-cluster: $(STAMP)
+	@TEMPORAL_ADDRESS="$(TEMPORAL_ADDRESS)" "$(BIN)/python" -m pytest --on-cluster $(or $(ARGS),$(DURABLE_TESTS) $(WHOLE_SUITE))
+
+# Real Temporal processes, PostgreSQL, Kafka and S3 on this machine, some of them killed; the first time builds them.
+cluster-test: $(STAMP)
+	@"$(BIN)/python" -m pytest --real-cluster tests/cluster -rP $(ARGS)
 
 lint: $(STAMP)
 	@"$(BIN)/ruff" check .

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from engines import DEADLINE, settings_for, until
+from namespaces import own_place
 from outlive.engine.home import Home
 from outlive.worker.children import worker_environment
 
@@ -103,6 +104,7 @@ class Folder:
         self.settings = settings_for(self.home.path, port=0, ui_port=0, drain_timeout=1.0)
         self._started: list[Process] = []
         self._terminals: list[int] = []
+        self._place = own_place()
         if app is not None:
             (path / "app.py").write_text(app)
 
@@ -115,7 +117,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=worker_environment(self.settings) | (environment or {}),
+            env=worker_environment(self.settings) | self._place | (environment or {}),
             stdin=stdin,
             stdout=PIPE,
             stderr=stderr,
@@ -138,7 +140,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=worker_environment(self.settings) | {"TERM": "dumb"},
+            env=worker_environment(self.settings) | self._place | {"TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -4,7 +4,9 @@
         async with Worker(client, task_queue=task_queue, workflows=[...]):
             ...
 
-Tests that kill an engine start their own: `EngineServer(Home(folder), settings_for(folder))`, see `engines.py`.
+Tests that kill an engine start their own: `EngineServer(Home(folder), settings_for(folder))`, see `engines.py`. They
+are marked ``embedded``: with ``--on-cluster`` the session's engine is the cluster that ``TEMPORAL_*`` names, and they
+are left out.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ import pytest
 from temporalio.client import Client
 
 from engines import fresh, settings_for
+from namespaces import new_namespace
 from object_store import NoObjectStore, ObjectServer
 from outlive.engine.connection import connect
 from outlive.engine.home import EngineState, Home
@@ -38,10 +41,42 @@ class RunningEngine:
     state: EngineState
 
 
-def pytest_configure() -> None:
-    """No cluster and no setting of whoever runs the tests: they start what they need."""
-    for name in [name for name in os.environ if name.startswith(("TEMPORAL_", "OUTLIVE_"))]:
+CLUSTER_TESTS = Path(__file__).parent / "cluster"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--on-cluster", action="store_true", help="use the Temporal cluster that TEMPORAL_* names, start no engine"
+    )
+    parser.addoption(
+        "--real-cluster", action="store_true", help="have tests/cluster too, which builds and starts a real cluster"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No cluster and no setting of whoever runs the tests: they start what they need, unless they are told where."""
+    given = ("OUTLIVE_",) if config.getoption("--on-cluster") else ("OUTLIVE_", "TEMPORAL_")
+    for name in [name for name in os.environ if name.startswith(given)]:
         del os.environ[name]
+    if config.getoption("--on-cluster"):
+        if not os.environ.get("TEMPORAL_ADDRESS"):
+            raise pytest.UsageError(
+                "--on-cluster needs TEMPORAL_ADDRESS=host:port of a cluster whose namespaces may be made"
+            )
+        os.environ["TEMPORAL_NAMESPACE"] = new_namespace()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the real cluster alone where it is not asked for."""
+    return True if collection_path == CLUSTER_TESTS and not config.getoption("--real-cluster") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs an engine of its own, where there is a cluster instead."""
+    if config.getoption("--on-cluster"):
+        left_out = [item for item in items if item.get_closest_marker("embedded")]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +87,9 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(engine_home: Path) -> Iterator[RunningEngine]:
     """The session's engine, kept by an event loop of its own: the loops of tests come and go."""
+    if address := os.environ.get("TEMPORAL_ADDRESS"):
+        yield cluster_as_engine(address, engine_home)
+        return
     settings, home = settings_for(engine_home), Home(engine_home)
     began: asyncio.Future = asyncio.Future(loop=(loop := asyncio.new_event_loop()))
     stop_asked = asyncio.Event()
@@ -73,6 +111,13 @@ def engine(engine_home: Path) -> Iterator[RunningEngine]:
     loop.call_soon_threadsafe(stop_asked.set)
     thread.join()
     loop.close()
+
+
+def cluster_as_engine(address: str, home: Path) -> RunningEngine:
+    """What tests know of an engine that somebody else runs: its address."""
+    unknown = {"ui_address": "", "http_address": "", "metrics_address": "", "server_version": "", "cli_version": ""}
+    state = EngineState(address=address, engine_pid=0, owner_pid=0, **unknown)
+    return RunningEngine(settings=Settings(home=home), home=Home(home), state=state)
 
 
 @pytest.fixture(scope="session")

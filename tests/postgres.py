@@ -30,9 +30,10 @@ class NoServer(Exception):
 class PostgresServer:
     """One server on a loopback port, which can be stopped and started again with what it holds."""
 
-    def __init__(self, *, is_synced: bool = False) -> None:
+    def __init__(self, *, is_synced: bool = False, connections: int = 60) -> None:
         """Args: is_synced: Whether commits wait for the disk; tests kill processes, and cut no power."""
         self._fsync = "on" if is_synced else "off"
+        self._connections = connections
         self.port = free_port()
         self.password = "p@ss/w#rd" + secrets.token_hex(4)
         self.folder = Path(tempfile.mkdtemp(prefix="outlive-postgres-"))
@@ -59,7 +60,7 @@ class PostgresServer:
             "unix_socket_directories=",
             f"fsync={self._fsync}",
         ]
-        options += ["max_connections=60", "shared_buffers=32MB", "log_min_messages=fatal"]
+        options += [f"max_connections={self._connections}", "shared_buffers=32MB", "log_min_messages=fatal"]
         arguments = [part for option in options for part in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -87,10 +88,10 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
-    def stop(self) -> None:
-        """Stop it as a power cut would end its connections: at once."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Stop it: SIGQUIT as a power cut would end its connections, at once; SIGINT ends them, and writes all down."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGQUIT)
+        self._process.send_signal(how)
         self._process.wait(timeout=START_SECONDS)
 
     def execute(self, statement: str) -> None:

@@ -1,9 +1,8 @@
-"""Events on a real Kafka, where ``OUTLIVE_TEST_KAFKA=host:port`` names one: read back with their ids, in order."""
+"""Events on a real Kafka: read back with their ids, in order, and there after the broker's death."""
 
-import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from conftest import TEST_KAFKA
+from cluster.kafka import Kafka as Broker
 from engines import fresh
 from outlive.contracts.notifications import Kafka, Occurrence
 from outlive.ledger.outbox import Claimed
@@ -11,11 +10,10 @@ from outlive.notify.events import Event, cloud_event
 from outlive.notify.kafka import KafkaSender
 from outlive.settings import Settings
 
-BROKERS = TEST_KAFKA
 EVENTS = 50
 
 
-async def consumed(topic: str, count: int, *, brokers: str = BROKERS) -> list[tuple[str, dict[str, str], bytes]]:
+async def consumed(topic: str, count: int, *, brokers: str) -> list[tuple[str, dict[str, str], bytes]]:
     """Read so many records of a topic from its beginning: key, headers, value."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, auto_offset_reset="earliest", group_id=None)
     await consumer.start()
@@ -29,10 +27,9 @@ async def consumed(topic: str, count: int, *, brokers: str = BROKERS) -> list[tu
     return found
 
 
-@pytest.mark.skipif(not BROKERS, reason="OUTLIVE_TEST_KAFKA names no broker")
-async def test_events_are_read_back_in_order_with_their_ids():
+async def test_events_are_read_back_in_order_with_their_ids(kafka: Broker):
     topic, workflow_id = fresh("outlive-test"), fresh("agent/a")
-    target = Kafka(topic, bootstrap=BROKERS)
+    target = Kafka(topic, bootstrap=kafka.bootstrap)
     events = [
         Event(workflow_id=workflow_id, occurrence=Occurrence.PROGRESS, key=str(number), at=1.0, data={"n": number})
         for number in range(EVENTS)
@@ -46,7 +43,21 @@ async def test_events_are_read_back_in_order_with_their_ids():
                     body=cloud_event(event, app="a"), attempts=0, given_up_at=0.0,
                 ),
             )  # fmt: skip
-    records = await consumed(topic, EVENTS)
+    records = await consumed(topic, EVENTS, brokers=kafka.bootstrap)
 
     assert [headers["ce_id"] for _, headers, _ in records] == [event.event_id for event in events]
     assert {key for key, _, _ in records} == {workflow_id}
+
+
+async def test_an_event_that_was_taken_is_there_after_the_brokers_death_with_key_and_headers(kafka: Broker):
+    topic = fresh("runs")
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all") as producer:
+        await producer.send_and_wait(topic, b"{}", key=b"run/one", headers=[("ce_id", b"1")])
+    kafka.server.kill()
+    kafka.start()
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka.bootstrap, group_id=topic, auto_offset_reset="earliest"
+    ) as consumer:
+        event = await consumer.getone()
+
+    assert (event.key, event.value, event.headers) == (b"run/one", b"{}", (("ce_id", b"1"),))

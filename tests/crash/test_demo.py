@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from outlive.demo.run import demonstrate
 from outlive.settings import Settings
+
+pytestmark = pytest.mark.embedded
 
 
 async def test_a_demonstration_survives_two_dead_workers_and_a_dead_engine(tmp_path: Path, capfd):

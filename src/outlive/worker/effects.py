@@ -47,6 +47,7 @@ from outlive.worker.beating import Alive
 from outlive.worker.holdings import Holdings
 from outlive.worker.leases import LEASE_SECONDS, Leases
 from outlive.worker.pulse import Pulse
+from outlive.worker.storing import as_payload
 from outlive.worker.subjects import SHOWN, Subject, shown_result, subject_of
 from outlive.worker.verdicts import (
     is_unfit_answer,
@@ -227,8 +228,7 @@ class _Inbound(ActivityInboundInterceptor):
         spent: Spent | None = None,
     ) -> Any:
         """Record a result, and return the one that counts."""
-        (payload,) = await activity.client().data_converter.encode([result])
-        own = payload.SerializeToString()
+        own = (await as_payload(result)).SerializeToString()
         counts = await self._ledger.call(self._ledger.effects.finish, key, own, facts, spent=spent)
         if counts != own:  # another attempt, that was taken for dead, has recorded its result before
             return await _restored(counts, input.fn)

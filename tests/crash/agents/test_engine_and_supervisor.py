@@ -16,6 +16,8 @@ from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 from outside import Outside
 
+pytestmark = pytest.mark.embedded
+
 TESTS = Path(__file__).parents[2]
 
 

@@ -47,6 +47,7 @@ async def test_a_full_disk_under_the_ledger_stops_new_calls_and_loses_no_answer(
     assert is_intact(project.ledger_path)
 
 
+@pytest.mark.embedded
 async def test_a_full_disk_under_engine_and_ledger_loses_nothing(
     small_disk: Path, task_queue: str, monkeypatch: pytest.MonkeyPatch, batch_id: str
 ):

@@ -18,6 +18,8 @@ from engines import is_running, settings_for, until
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 
+pytestmark = pytest.mark.embedded
+
 DOCUMENTS = 40
 
 

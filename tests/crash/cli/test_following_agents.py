@@ -4,8 +4,12 @@ import os
 import signal
 from asyncio.subprocess import PIPE
 
+import pytest
+
 from command_line import Errors, Folder, ended
 from engines import is_running, until
+
+pytestmark = pytest.mark.embedded
 
 
 async def test_worker_and_engine_killed_while_a_run_is_followed(folder: Folder):

@@ -13,6 +13,8 @@ from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed, EngineOwned, UsageError
 
+pytestmark = pytest.mark.embedded
+
 COUNT = 20
 
 

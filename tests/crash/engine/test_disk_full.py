@@ -16,6 +16,8 @@ from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
 from outlive.engine.server import DISK_FULL, QUICK_DEATHS_ALLOWED, EngineServer
 
+pytestmark = pytest.mark.embedded
+
 
 async def test_runs_accepted_before_the_disk_was_full_finish_when_there_is_room_again(small_disk, task_queue):
     home, events = Home(small_disk / ".outlive"), []

@@ -6,11 +6,15 @@ import signal
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from engines import Notes, counting_worker, settings_for, start_counting, until
 from outlive.engine.connection import connect, result_of
 from outlive.engine.events import EngineDied, EngineGivenUp, EngineStarted
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
+
+pytestmark = pytest.mark.embedded
 
 RUNS, ACTIVITIES, KILLS = 15, 10, 3
 

@@ -22,6 +22,8 @@ from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed, EngineOwned
 from outlive.worker.supervisor import Reloaded, ReloadRefused, Supervisor, WorkerDied, WorkerStarted
 
+pytestmark = pytest.mark.embedded
+
 SCRIPT = Path(__file__).with_name("supervised.py")
 
 

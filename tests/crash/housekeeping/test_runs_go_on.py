@@ -24,6 +24,8 @@ from outlive.settings import Settings
 from outlive.testing.faults import Fault, Moment
 from outlive.worker.children import worker_environment
 
+pytestmark = pytest.mark.embedded
+
 APP = "crash.housekeeping.apps:app"
 
 

@@ -64,6 +64,7 @@ async def end(client, name):
     await (await client.temporal()).get_workflow_handle(f"agent/{name}/one").terminate()
 
 
+@pytest.mark.embedded
 async def test_a_run_whose_agent_was_renamed_says_that_no_worker_serves_it(own):
     name, other = fresh("renamed"), fresh("new-name")
     await begin(name, own)
@@ -88,6 +89,7 @@ async def test_a_run_that_workers_elsewhere_refuse_says_so_in_few_words(settings
     assert "is not registered" not in str(status)
 
 
+@pytest.mark.embedded
 async def test_a_run_whose_tool_is_gone_names_it_and_goes_on_once_it_is_back(own):
     name = fresh("without-tool")
     await begin(name, own)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import settings_for
+from namespaces import own_place
 from outlive.engine.home import Home
 from outlive.worker.children import worker_environment
 
@@ -26,6 +27,7 @@ class Project:
         self.folder = folder
         self.home = folder / ".outlive"
         self.started: list[Process] = []
+        self._place = own_place()
         (folder / "docs").mkdir()
         for number in range(documents):
             (folder / "docs" / f"{number:02}.txt").write_text(
@@ -39,7 +41,7 @@ class Project:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.folder,
-            env=worker_environment(settings),
+            env=worker_environment(settings) | self._place,
             stdin=stdin or asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
@@ -136,6 +138,7 @@ async def test_interrupted_the_same_command_goes_on_where_it_stopped(project):
         assert ledger.execute("SELECT MAX(calls), COUNT(*) FROM outcomes").fetchone() == (1, 24)
 
 
+@pytest.mark.embedded
 async def test_ended_by_sigterm_it_leaves_nothing_running(project):
     process = await project.begin("analyze", "docs", "Go on.")
     await until(lambda: Home(project.home).live_state() is not None)
@@ -149,6 +152,7 @@ async def test_ended_by_sigterm_it_leaves_nothing_running(project):
         os.kill(engine, 0)
 
 
+@pytest.mark.embedded
 async def test_two_at_once_both_finish_though_the_first_takes_its_engine_with_it(project):
     first = await project.begin("analyze", "docs/0[0-3].txt", "First.", "-o", "-", "--concurrency", "2", latency=0.5)
     await until(lambda: Home(project.home).live_state() is not None)

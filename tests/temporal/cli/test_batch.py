@@ -17,6 +17,8 @@ from outlive.ledger.records import BatchState
 from outlive.worker.children import worker_environment
 from outlive.worker.process import serve
 
+pytestmark = pytest.mark.embedded
+
 
 async def until_done(project, least: int) -> None:
     async with asyncio.timeout(DEADLINE):

@@ -1,6 +1,10 @@
 """`outlive chat`, from a pipe and on a terminal."""
 
+import pytest
+
 from command_line import Folder
+
+pytestmark = pytest.mark.embedded
 
 
 async def test_a_conversation_from_a_pipe_is_answered_in_order_and_goes_on_later(folder: Folder):

@@ -8,7 +8,10 @@ import pytest
 from command_line import Folder, ended
 from people import people_in, waiting
 
-pytestmark = pytest.mark.timeout(400)  # up to twenty commands, each a process that imports for a second
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(400),  # up to twenty commands, each a process that imports for a second
+]
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from outlive.engine.processes import end, spawn
 from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed
 
+pytestmark = pytest.mark.embedded
+
 OLD_CLI, OLD_SERVER = "1.5.1", "1.29.1"
 COUNT = 12
 

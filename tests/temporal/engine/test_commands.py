@@ -16,6 +16,8 @@ from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.ledger.ledger import Ledger
 
+pytestmark = pytest.mark.embedded
+
 
 @dataclass(frozen=True)
 class Answer:

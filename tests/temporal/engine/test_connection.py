@@ -8,6 +8,8 @@ from outlive.engine.connection import configured_cluster, connect, read_cluster,
 from outlive.errors import EngineUnavailable, SettingError
 from outlive.worker.supervisor import Supervisor
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch, tmp_path):

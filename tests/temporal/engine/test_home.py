@@ -9,6 +9,8 @@ from engines import is_running
 from outlive.engine.home import EngineState, Home
 from outlive.errors import EngineFailed, EngineOwned
 
+pytestmark = pytest.mark.embedded
+
 STATE = EngineState(
     address="127.0.0.1:1",
     ui_address="http://127.0.0.1:2",

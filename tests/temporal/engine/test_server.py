@@ -20,6 +20,8 @@ from outlive.engine.ports import LOWEST, free_port, is_free
 from outlive.engine.server import EngineServer
 from outlive.errors import EngineFailed
 
+pytestmark = pytest.mark.embedded
+
 
 @workflow.defn(name="TestBroken")
 class Broken:

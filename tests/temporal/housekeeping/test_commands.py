@@ -13,6 +13,8 @@ from engines import until
 from outlive.housekeeping.records import RoundRecord, read_record, sole_round
 from outlive.ledger.ledger import Ledger
 
+pytestmark = pytest.mark.embedded
+
 AT_ONCE = 0.0001  # hours
 
 

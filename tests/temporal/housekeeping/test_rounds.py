@@ -17,6 +17,8 @@ from outlive.housekeeping.rounds import keep_house
 from outlive.ledger.ledger import Ledger
 from outlive.worker.children import worker_environment
 
+pytestmark = pytest.mark.embedded
+
 SCRIPT = Path(__file__).with_name("dying.py")
 
 

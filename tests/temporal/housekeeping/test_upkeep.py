@@ -13,6 +13,8 @@ from outlive.engine.home import Home
 from outlive.housekeeping.records import RoundRecord
 from outlive.worker.upkeep import RETRY_AFTER, HousekeepingFailed, Upkeep
 
+pytestmark = pytest.mark.embedded
+
 HOUR = 3_600.0
 NOW = 1_000_000.0
 FAILING = "import sys; sys.exit('Error: no luck')"

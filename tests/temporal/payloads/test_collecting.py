@@ -31,6 +31,8 @@ from temporal.payloads.conftest import working
 from temporal.payloads.workflows import Heavy, Talk, Talking
 from unit.payloads.ages import age
 
+pytestmark = pytest.mark.embedded
+
 OLD = datetime.now(UTC) - timedelta(days=8)
 
 

@@ -159,6 +159,7 @@ async def test_a_run_that_no_worker_serves_is_stuck_and_says_what_to_do(served, 
     assert "No worker polls the task queue" in shown
 
 
+@pytest.mark.embedded
 async def test_where_nothing_was_ever_run_looking_creates_nothing(tmp_path, outlive, monkeypatch):
     monkeypatch.delenv("TEMPORAL_ADDRESS")
     monkeypatch.setenv("OUTLIVE_HOME", str(tmp_path / "none"))
