@@ -226,8 +226,12 @@ async def test_what_a_plan_logs_is_told_to_its_readers(served):
     events = [event async for event in handle.events()]
 
     assert await handle.result() == handle.workflow_id
-    assert [(event.kind, event.data.get("text")) for event in events] == [("logged", "Half of it"), ("run_ended", None)]
-    assert events[0].data["rows"] == 7
+    assert [(event.kind, event.data.get("text")) for event in events] == [
+        ("run_started", None),
+        ("logged", "Half of it"),
+        ("run_ended", None),
+    ]
+    assert events[1].data["rows"] == 7
 
 
 async def test_an_effect_of_a_plan_and_an_undoing_are_settled_through_the_ledger(served):
