@@ -130,3 +130,17 @@ def test_every_setting_stands_in_the_reference(setting):
 
 def test_the_reference_pages_are_what_the_code_says():
     subprocess.run([sys.executable, str(REPOSITORY / "docs" / "generate.py"), "--check"], check=True)
+
+
+def test_every_store_is_opened_with_the_keys_of_the_project():
+    """One that is not would write what people said for all to read, and nothing would fail."""
+    stores = {"Ledger", "StreamLog", "StreamWriter", "Vault"}
+    opened = [
+        (path.name, call)
+        for path in MODULES
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in stores
+    ]
+
+    assert len(opened) > 5
+    assert [name for name, call in opened if all(keyword.arg != "keys" for keyword in call.keywords)] == []

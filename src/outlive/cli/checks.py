@@ -30,7 +30,7 @@ from outlive.engine.preparation import read_version
 from outlive.engine.presence import Presence
 from outlive.engine.run_health import read_questions
 from outlive.engine.stuck import no_agent
-from outlive.errors import EngineError, LedgerError, OutliveError
+from outlive.errors import EncryptionError, EngineError, LedgerError, OutliveError
 from outlive.housekeeping.records import read_record
 from outlive.ledger.ledger import Ledger
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
@@ -277,7 +277,7 @@ async def _ledger(settings: Settings, home: Home) -> Finding:
     try:
         async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
             return Finding(name="ledger", state=State.GOOD, found=f"{ledger.name} answers")
-    except LedgerError as error:
+    except (EncryptionError, LedgerError) as error:
         mend = "Nothing is lost meanwhile: workers wait for it." if settings.ledger else ""
         return Finding(name="ledger", state=State.FAULT, found=str(error), mend=mend)
 

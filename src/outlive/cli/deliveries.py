@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from outlive.cli.findings import Finding, State
-from outlive.errors import DeliveryError, LedgerError
+from outlive.errors import DeliveryError, EncryptionError, LedgerError
 
 if TYPE_CHECKING:
     from outlive.contracts.notifications import Target
@@ -145,7 +145,7 @@ async def delivery_findings(settings: "Settings", home: "Home") -> Sequence[Find
         async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
             parked = (await ledger.call(ledger.deliveries.counts)).get("parked", 0)
             late = await ledger.call(ledger.deliveries.late, time.time() - LATE_SECONDS)
-    except LedgerError:  # told of as such
+    except (EncryptionError, LedgerError):  # told of as such
         return []
     found = []
     if parked:
