@@ -66,13 +66,10 @@ class App:
             activities: Temporal activities of your own.
             budget: The most that all its runs and batches may spend together.
             tenants: The most that may be spent on behalf of each tenant, by its name.
-            prices: Dollars per million tokens of models that Outlive does not know:
-                ``{"openai:house-blend": {"input": "0.25", "output": "2"}}``.
+            prices: Dollars per million tokens of models that Outlive does not know, as docs/money.md has them.
             effects: Functions declared with ``@effect(...)`` that plans may call; see also `effect`.
-            limits: How fast all workers together may call a model, by its name:
-                ``{"openai:gpt-5": Limit(requests_per_minute=600)}``.
-            versioning: Where workers have versions, what runs in flight do when another one becomes current:
-                ``pinned`` stays on the version that a run began with, ``auto_upgrade`` moves.
+            limits: How fast all workers together may call a model, by its name, such as ``openai:gpt-5``.
+            versioning: Where workers have versions: ``pinned`` runs stay on theirs, ``auto_upgrade`` ones move on.
             priorities: By tenant, whose work workers take first: 1 (first) to 5 (last); 3 for all others.
             notify: Who is told of all its runs, batches and plans: one or several `Webhook` and `Kafka`.
 
@@ -272,15 +269,7 @@ class App:
     ) -> Any:
         """Start a run of an agent, wait for its end, and return its `RunResult`."""
         handle = await self.start(
-            agent,
-            prompt,
-            id=id,
-            deps=deps,
-            model=model,
-            messages=messages,
-            budget=budget,
-            tenant=tenant,
-            notify=notify,
+            agent, prompt, id=id, deps=deps, model=model, messages=messages, budget=budget, tenant=tenant, notify=notify
         )
         return await handle.result()
 

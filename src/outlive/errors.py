@@ -143,8 +143,7 @@ class AlreadyDecided(HandOffError):
 
     def __init__(self, message: str, *, by: str = "", choice: str = "") -> None:
         super().__init__(message)
-        self.by = by
-        self.choice = choice
+        self.by, self.choice = by, choice
 
 
 class HandOffClaimed(HandOffError):
@@ -259,8 +258,7 @@ class DeliveryFailed(OutliveError):
 
     def __init__(self, message: str, *, retry_after: float | None = None, is_final: bool = False) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
-        self.is_final = is_final
+        self.retry_after, self.is_final = retry_after, is_final
 
 
 class HousekeepingAborted(OutliveError):
@@ -276,47 +274,33 @@ class EncryptionError(OutliveError):
 
 
 class KeyMissing(EncryptionError):
-    """A value is encrypted under a key that is not there.
+    """A value is encrypted under the key ``key_id``, which is not among the ``known`` ones."""
 
-    Attributes:
-        key_id: Of the key.
-        known: Ids of the keys that are there.
-    """
+    def __init__(self, key_id: str, known: Sequence[str]) -> None:
+        super().__init__(key_id, tuple(known))
+        self.key_id, self.known = key_id, tuple(known)
 
-    def __init__(self, key_id: str, *, known: Sequence[str]) -> None:
-        has = f"OUTLIVE_KEYS has only {', '.join(map(repr, known))}" if known else "OUTLIVE_KEYS is not set"
-        super().__init__(
-            f"A value is encrypted under the key {key_id!r}, and {has}. Add that key: without it the value cannot be "
-            "read by anyone."
+    def __str__(self) -> str:
+        has = f"OUTLIVE_KEYS has only {', '.join(map(repr, self.known))}" if self.known else "OUTLIVE_KEYS is not set"
+        return (
+            f"A value is encrypted under the key {self.key_id!r}, and {has}. Add that key: without it the value cannot "
+            "be read by anyone."
         )
-        self.key_id = key_id
-        self.known = tuple(known)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _key_missing, (self.key_id, self.known)
 
 
 class SealBroken(EncryptionError):
-    """A value is not what was encrypted, or was encrypted for another place.
-
-    Attributes:
-        key_id: Of the key that it names.
-    """
+    """A value is not what was encrypted under the key ``key_id``, or was encrypted for another place."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(
-            f"A value that names the key {key_id!r} cannot be decrypted: it was changed or moved, or OUTLIVE_KEYS has "
-            f"other bytes under the id {key_id!r} than it was encrypted with. Look at the key first; if it is the "
-            "right one, restore the value from a backup."
-        )
+        super().__init__(key_id)
         self.key_id = key_id
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return SealBroken, (self.key_id,)
-
-
-def _key_missing(key_id: str, known: tuple[str, ...]) -> KeyMissing:
-    return KeyMissing(key_id, known=known)
+    def __str__(self) -> str:
+        return (
+            f"A value that names the key {self.key_id!r} cannot be decrypted: it was changed or moved, or OUTLIVE_KEYS "
+            f"has other bytes under the id {self.key_id!r} than it was encrypted with. Look at the key first; if it is "
+            "the right one, restore the value from a backup."
+        )
 
 
 class PayloadError(OutliveError):
@@ -324,11 +308,7 @@ class PayloadError(OutliveError):
 
 
 class PayloadMissing(PayloadError):
-    """A history refers to contents that the payload store does not have.
-
-    Attributes:
-        digests: Which ones.
-    """
+    """A history refers to contents, by their ``digests``, that the payload store does not have."""
 
     def __init__(self, digests: Sequence[bytes], location: str) -> None:
         first = digests[0].hex()
@@ -355,8 +335,7 @@ class PayloadTooLarge(PayloadError):
             f"{what} has {size:,} bytes as encoded; at most {limit:,} can be carried. "
             "Write it to a file or an object store, and pass its address."
         )
-        self.size = size
-        self.limit = limit
+        self.size, self.limit = size, limit
 
 
 class CollectionAborted(PayloadError):
@@ -373,8 +352,7 @@ class DocumentError(OutliveError):
 
     def __init__(self, cause: str, reason: str) -> None:
         super().__init__(f"{cause}: {reason}")
-        self.cause = cause
-        self.reason = reason
+        self.cause, self.reason = cause, reason
 
 
 class CallError(DocumentError):
@@ -416,6 +394,4 @@ class BudgetExhausted(ModelHalted):
 
     def __init__(self, reason: str, *, budget: str, version: int, about: Mapping[str, Any]) -> None:
         super().__init__("budget_exhausted", reason)
-        self.budget = budget
-        self.version = version
-        self.about = dict(about)
+        self.budget, self.version, self.about = budget, version, dict(about)

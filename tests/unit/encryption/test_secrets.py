@@ -59,6 +59,7 @@ def test_keys_and_rings_show_only_ids():
         f"command:sh -c 'echo {WRITTEN} >&2; exit 3'",
         f"command:printf %s {WRITTEN}x",
     ],
+    ids=range(8),  # its values are made anew by each process
 )
 def test_no_message_about_keys_holds_a_part_of_one(wrong):
     with pytest.raises(OutliveError) as caught:
