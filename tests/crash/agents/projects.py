@@ -142,7 +142,7 @@ class AgentProject:
         """End every worker process that is left; where it is a test that ends, say what they wrote."""
         for worker in self.workers:
             worker.end()
-            if "PYTEST_CURRENT_TEST" in os.environ:  # shown where the test has failed
+            if "PYTEST_CURRENT_TEST" in os.environ and worker.log.exists():  # shown where the test has failed
                 sys.stdout.write(f"{worker.log.name}:\n{worker.log.read_text()[-3000:]}\n")
 
 
