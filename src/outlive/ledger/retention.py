@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Table, and_, delete, func, literal
 
 from outlive.ledger.dialects import insert_into
 from outlive.ledger.outages import Again, repeatable
+from outlive.ledger.outbox_schema import subscriptions
 from outlive.ledger.schema import answers, budget_waits, effects, hand_offs, namespaces, reservations
 
 RUNS_PER_STATEMENT = 20
@@ -128,8 +129,9 @@ _TABLES = {
     reservations: reservations.c.begun_at,  # what they came to, or may have, is in the sums of their budgets
     budget_waits: budget_waits.c.since,
     hand_offs: func.coalesce(hand_offs.c.decided_at, hand_offs.c.opened_at),
+    subscriptions: func.coalesce(subscriptions.c.ended_at, subscriptions.c.since),
 }
-"""Which rows belong to runs, and when each was written."""
+"""Which rows belong to runs, and when each was written. What is to be delivered of them has a time of its own."""
 
 
 def _some(workflow_ids: Sequence[str]) -> Iterator[Sequence[str]]:
