@@ -2,6 +2,8 @@
 
 Beside Pydantic AI's own converter, which sends all messages each time. Encoding and decoding of a call whose
 conversation has just grown by two messages, as an agent's worker does it; store: a SQLite file, synced.
+
+    python bench/payloads.py --encrypted   # with a key and without, in turns; and what rests in the ledger
 """
 
 import asyncio
@@ -17,6 +19,9 @@ from temporalio.converter import DataConverter
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from outlive.encryption.columns import open_value, seal_value
+from outlive.encryption.keyring import Keyring, keyring_of
+from outlive.encryption.keys import generate_key
 from outlive.engine.connection import data_converter
 from outlive.settings import Settings
 from unit.engine_codec.conversations import _RequestParams, conversation, request
@@ -24,6 +29,8 @@ from unit.engine_codec.conversations import _RequestParams, conversation, reques
 LENGTHS = (10, 100, 1_000, 2_000)
 MESSAGE_SIZE = 5_000  # bytes
 CALLS = 30
+TURNS = 5
+VALUES = 2_000
 
 
 async def cost_of_calls(converter: DataConverter, length: int, calls: int) -> tuple[float, int]:
@@ -46,6 +53,37 @@ async def one_call(converter: DataConverter, messages: list) -> object:
     return payload
 
 
+async def encrypted() -> None:
+    """Print what a key adds to a call's payload, to its record in the ledger, and to an event."""
+    with tempfile.TemporaryDirectory() as folder:
+        ways = {"clear": Settings(home=Path(folder) / "clear")}
+        ways["key"] = Settings(home=Path(folder) / "key", keys=generate_key("k1").written())
+        converters = {way: data_converter(settings) for way, settings in ways.items()}
+        rings = {way: keyring_of(settings) for way, settings in ways.items()}
+        print(f"{'':>28}  {'clear, ms':>9}  {'key, ms':>9}   medians of {TURNS} turns")
+        for length in LENGTHS:
+            costs = [
+                {way: (await cost_of_calls(converters[way], length, CALLS))[0] for way in ways} for _ in range(TURNS)
+            ]
+            show(f"payload, {length:,} messages", costs)
+        for name, size in (("event of 100 bytes", 100), ("outcome of 2 KB", 2_000), ("document of 64 KB", 65_536)):
+            show(name, [{way: cost_of_value(rings[way], size) for way in ways} for _ in range(TURNS)])
+
+
+def cost_of_value(keys: Keyring | None, size: int) -> float:
+    """Return CPU milliseconds for writing and reading one value of a column."""
+    value = "x" * size
+    began = time.process_time()
+    for _ in range(VALUES):
+        open_value(keys, seal_value(keys, value, "a.b"), "a.b")
+    return (time.process_time() - began) * 1_000 / VALUES
+
+
+def show(name: str, costs: list[dict[str, float]]) -> None:
+    clear, key = (statistics.median(cost[way] for cost in costs) for way in ("clear", "key"))
+    print(f"{name:>28}  {clear:>9.3f}  {key:>9.3f}")
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours = data_converter(Settings(home=Path(folder)))
@@ -59,4 +97,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(encrypted() if "--encrypted" in sys.argv else main())

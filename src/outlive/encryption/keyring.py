@@ -137,8 +137,9 @@ class Keyring:
 
     def _cipher(self, key_id: str) -> Cipher:
         found = self._ciphers.get(key_id)
-        if found is None and self.look_again():
-            found = self._ciphers.get(key_id)
+        if found is None:
+            self.look_again()
+            found = self._ciphers.get(key_id)  # also where another thread has just looked
         if found is None:
             raise KeyMissing(key_id, known=self.key_ids)
         return found

@@ -127,6 +127,22 @@ def test_a_key_that_is_added_to_the_file_reaches_a_ring_that_meets_it(tmp_path: 
     assert keys.open(sealed, "here") == b"a word"
 
 
+def test_a_key_that_another_thread_has_just_looked_up_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, now = tmp_path / "keys", [0.0]
+    add_to_file(path, ONE)
+    keys = Keyring(f"file:{path}", clock=lambda: now[0])
+    add_to_file(path, TWO)
+    now[0] += LOOK_AGAIN_SECONDS
+
+    def another_was_quicker() -> bool:
+        assert Keyring.look_again(keys)
+        return Keyring.look_again(keys)
+
+    monkeypatch.setattr(keys, "look_again", another_was_quicker)
+
+    assert keys.open(ring(TWO).seal(b"a word", "here"), "here") == b"a word"
+
+
 def test_a_ring_writes_under_a_new_first_key_of_its_file_soon(tmp_path: Path):
     path, now = tmp_path / "keys", [0.0]
     add_to_file(path, ONE)
