@@ -27,6 +27,7 @@ class OfTenant:
         )
 
 
+@pytest.mark.embedded
 async def test_on_an_engine_that_is_fair_a_small_tenant_does_not_wait_for_a_large_one(tmp_path: Path):
     order: list[str] = []
 
