@@ -28,9 +28,6 @@ from outlive.engine.server import EngineServer
 from outlive.settings import Settings
 from postgres import NoServer, PostgresServer
 
-TEST_KAFKA = os.environ.get("OUTLIVE_TEST_KAFKA", "")
-"""``host:port`` of a Kafka that tests may write to; empty for none."""
-
 
 @dataclass(frozen=True)
 class RunningEngine:
