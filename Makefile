@@ -65,7 +65,7 @@ test-cluster: $(STAMP)
 
 # Real Temporal processes, PostgreSQL, Kafka and S3 on this machine, some of them killed; the first time builds them.
 cluster-test: $(STAMP)
-	@"$(BIN)/python" -m pytest --real-cluster tests/cluster -rP $(ARGS)
+	@"$(BIN)/python" -m pytest tests/cluster -rP $(ARGS)
 
 lint: $(STAMP)
 	@"$(BIN)/ruff" check .

@@ -28,9 +28,6 @@ from outlive.engine.server import EngineServer
 from outlive.settings import Settings
 from postgres import NoServer, PostgresServer
 
-TEST_KAFKA = os.environ.get("OUTLIVE_TEST_KAFKA", "")
-"""``host:port`` of a Kafka that tests may write to; empty for none."""
-
 
 @dataclass(frozen=True)
 class RunningEngine:
@@ -41,15 +38,13 @@ class RunningEngine:
     state: EngineState
 
 
-CLUSTER_TESTS = Path(__file__).parent / "cluster"
+collect_ignore = ["cluster"]
+"""They build and start a real cluster, for whoever names their folder: `make cluster-test`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--on-cluster", action="store_true", help="use the Temporal cluster that TEMPORAL_* names, start no engine"
-    )
-    parser.addoption(
-        "--real-cluster", action="store_true", help="have tests/cluster too, which builds and starts a real cluster"
     )
 
 
@@ -66,11 +61,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TEMPORAL_NAMESPACE"] = new_namespace()
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the real cluster alone where it is not asked for."""
-    return True if collection_path == CLUSTER_TESTS and not config.getoption("--real-cluster") else None
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs an engine of its own, where there is a cluster instead."""
     if config.getoption("--on-cluster"):
@@ -85,10 +75,10 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(engine_home: Path) -> Iterator[RunningEngine]:
+def engine(engine_home: Path, pytestconfig: pytest.Config) -> Iterator[RunningEngine]:
     """The session's engine, kept by an event loop of its own: the loops of tests come and go."""
-    if address := os.environ.get("TEMPORAL_ADDRESS"):
-        yield cluster_as_engine(address, engine_home)
+    if pytestconfig.getoption("--on-cluster"):
+        yield cluster_as_engine(os.environ["TEMPORAL_ADDRESS"], engine_home)
         return
     settings, home = settings_for(engine_home), Home(engine_home)
     began: asyncio.Future = asyncio.Future(loop=(loop := asyncio.new_event_loop()))

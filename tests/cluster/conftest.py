@@ -59,16 +59,13 @@ def parts(run_folder: Path) -> Iterator[Parts]:
 
 @pytest.fixture(scope="session")
 def kafka(run_folder: Path) -> Iterator[Kafka]:
-    """A broker. OUTLIVE_TEST_KAFKA names it to whoever looks for one in the environment."""
-    jars = or_skip(fetch_jars)
-    broker = Kafka(jars, folder=run_folder / "kafka")
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            broker.start()
-            patch.setenv("OUTLIVE_TEST_KAFKA", broker.bootstrap)
-            yield broker
-        finally:
-            broker.end()
+    """A broker."""
+    broker = Kafka(or_skip(fetch_jars), folder=run_folder / "kafka")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.end()
 
 
 @pytest.fixture

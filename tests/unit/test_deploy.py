@@ -25,11 +25,11 @@ def compose() -> dict[str, Any]:
 
 
 def manifests() -> dict[str, dict[str, Any]]:
-    """The Kubernetes objects that are applied, by kind, and the secret's example."""
+    """The Kubernetes objects that are applied, by kind and component, and the secret's example."""
     folder = DEPLOY / "kubernetes"
     names = [*yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"], "secrets.example.yaml"]
-    found = [yaml.safe_load((folder / name).read_text()) for name in names]
-    return {one["kind"]: one for one in found}
+    found = [one for name in names for one in yaml.safe_load_all((folder / name).read_text())]
+    return {f"{one['kind']}/{one['metadata']['name'].rpartition('-')[2]}": one for one in found}
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -48,16 +48,17 @@ def environments() -> Iterator[tuple[str, dict[str, str]]]:
     kinds = manifests()
     yield "image", image_environment()
     yield "compose", compose()["worker"]["environment"]
-    yield "kubernetes", kinds["ConfigMap"]["data"] | kinds["Secret"]["stringData"]
+    yield "compose's API", compose()["api"]["environment"]
+    yield "kubernetes", kinds["ConfigMap/settings"]["data"] | kinds["Secret/secrets"]["stringData"]
 
 
-def pod() -> dict[str, Any]:
-    return manifests()["Deployment"]["spec"]["template"]["spec"]
+def pod(component: str = "worker") -> dict[str, Any]:
+    return manifests()[f"Deployment/{component}"]["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize(("place", "environment"), [*environments()])
 def test_every_setting_is_one_and_takes_its_value(place: str, environment: dict[str, str]):
-    values = {name: re.sub(r"\$\{[^}]*\}", "x", value) for name, value in environment.items()}
+    values = {name: re.sub(r"\$\{[^}]*\}", "0123456789abcdef", value) for name, value in environment.items()}
 
     Settings.load({name: value for name, value in values.items() if name.startswith(PREFIX)})
     assert {name for name in values if name.startswith("TEMPORAL_")} <= TEMPORAL
@@ -68,9 +69,11 @@ def test_every_setting_is_one_and_takes_its_value(place: str, environment: dict[
     [
         json.loads(next(rest for word, rest in instructions() if word == "CMD")),
         [re.sub(r"\$\{.*\}", "support:app", part) for part in compose()["worker"]["command"]],
+        [re.sub(r"\$\{.*\}", "support:app", part) for part in compose()["api"]["command"]],
         pod()["containers"][0]["args"],
+        pod("api")["containers"][0]["args"],
     ],
-    ids=["image", "compose", "kubernetes"],
+    ids=["image", "compose", "compose's API", "kubernetes", "kubernetes' API"],
 )
 def test_every_command_is_one_with_these_arguments(arguments: list[str]):
     command = cli.get_command(click.Context(cli), arguments[0])
@@ -92,7 +95,7 @@ def test_probes_and_metrics_are_where_the_image_serves_them():
     environment, container = image_environment(), pod()["containers"][0]
     ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
     probes = [container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
-    annotations = manifests()["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    annotations = manifests()["Deployment/worker"]["spec"]["template"]["metadata"]["annotations"]
 
     assert environment["OUTLIVE_BIND"] == "0.0.0.0"
     assert ports == {"health": environment["OUTLIVE_HEALTH_PORT"], "metrics": environment["OUTLIVE_METRICS_PORT"]}
@@ -105,11 +108,11 @@ def test_probes_and_metrics_are_where_the_image_serves_them():
 
 
 def test_the_scaler_watches_the_queue_that_the_workers_poll():
-    settings = manifests()["ConfigMap"]["data"]
-    scaler = manifests()["ScaledObject"]["spec"]
+    settings = manifests()["ConfigMap/settings"]["data"]
+    scaler = manifests()["ScaledObject/worker"]["spec"]
     watched = [trigger["metadata"] for trigger in scaler["triggers"] if trigger["type"] == "temporal"]
 
-    assert scaler["scaleTargetRef"]["name"] == manifests()["Deployment"]["metadata"]["name"]
+    assert scaler["scaleTargetRef"]["name"] == manifests()["Deployment/worker"]["metadata"]["name"]
     assert {one["queueTypes"] for one in watched} == {"activity", "workflow"}
     for one in watched:
         assert (one["endpoint"], one["namespace"], one["taskQueue"]) == (
@@ -119,12 +122,24 @@ def test_the_scaler_watches_the_queue_that_the_workers_poll():
         )
 
 
+def test_the_api_is_reached_where_it_listens():
+    arguments, container = compose()["api"]["command"], pod("api")["containers"][0]
+    port = str(container["ports"][0]["containerPort"])
+    service = manifests()["Service/api"]["spec"]
+    labels = manifests()["Deployment/api"]["spec"]["template"]["metadata"]["labels"]
+
+    assert arguments[-4:] == container["args"][-4:] == ["--host", "0.0.0.0", "--port", port]
+    assert compose()["api"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert service["selector"] == labels
+    assert service["ports"][0]["targetPort"] == container["ports"][0]["name"]
+
+
 def test_the_budget_and_the_deployment_select_the_same_pods():
     kinds = manifests()
-    labels = kinds["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    labels = kinds["Deployment/worker"]["spec"]["template"]["metadata"]["labels"]
 
-    assert kinds["Deployment"]["spec"]["selector"]["matchLabels"] == labels
-    assert kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert kinds["Deployment/worker"]["spec"]["selector"]["matchLabels"] == labels
+    assert kinds["PodDisruptionBudget/worker"]["spec"]["selector"]["matchLabels"] == labels
 
 
 def test_no_process_runs_as_root_nor_writes_beside_its_folders():

@@ -4,6 +4,8 @@ import os
 import signal
 from asyncio.subprocess import PIPE
 
+import pytest
+
 from command_line import Errors, Folder, as_json, ended
 from engines import until
 
@@ -77,6 +79,7 @@ async def test_up_without_arguments_serves_app_py_and_runs_follow_one_another(fo
     assert folder.lines("answers") == ["one two", "hello"]
 
 
+@pytest.mark.embedded
 async def test_a_run_that_waits_for_a_person_says_how_to_decide_and_goes_on(folder: Folder):
     async with folder.up("--workers", "1"):
         status, out, err = await folder.run("run", "parker", "door", "--id", "d")

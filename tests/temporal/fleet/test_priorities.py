@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -27,6 +28,7 @@ class OfTenant:
         )
 
 
+@pytest.mark.embedded
 async def test_on_an_engine_that_is_fair_a_small_tenant_does_not_wait_for_a_large_one(tmp_path: Path):
     order: list[str] = []
 

@@ -66,6 +66,7 @@ def environment(engine, task_queue: str, folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.embedded
 async def test_runs_stay_on_their_version_and_new_ones_follow_the_current(
     client: Client, task_queue: str, app_name: str, folder: Path, environment: dict[str, str]
 ):
