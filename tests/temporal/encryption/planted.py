@@ -109,7 +109,8 @@ async def planned(plan: Plan, what: str) -> str:
     """Change things."""
     await plan.log("Begun with " + W["logged"])
     await plan.effect(change, what=W["effect"])
-    decision = await plan.hand_off("Go on with " + W["handoff"] + "?", choices=["yes", "no"], about={"of": W["subject"]})
+    question = "Go on with " + W["handoff"] + "?"
+    decision = await plan.hand_off(question, choices=["yes", "no"], about={"of": W["subject"]})
     if what.startswith("fail"):
         raise PlanFailed("It went wrong: " + W["planfailure"])
     return decision.note or what
