@@ -84,6 +84,18 @@ async def strike_all(struck: Sequence[Blow], done: Callable[[], int], total: int
         blow.at = (began, time.time())
 
 
+def assert_deaths(workers: Sequence[Child]) -> None:
+    """Fail where a worker died that was not killed.
+
+    One that was killed may have ended once more: a worker that finds no database when it starts says so and ends, and
+    whoever keeps it starts it again.
+    """
+    first, second, *untouched = [worker.deaths for worker in workers]
+    assert first >= 1
+    assert second >= 1
+    assert untouched == [0], "\n".join(worker.tail() for worker in workers)
+
+
 def report(struck: Sequence[Blow], answered: Sequence[tuple[float, float]], **figures: object) -> None:
     """Print the figures of a test.
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from sqlalchemy import select
 
 from cluster.apps import app, load_of
-from cluster.blows import blows, report, strike_all
+from cluster.blows import assert_deaths, blows, report, strike_all
 from cluster.children import kept
 from cluster.conftest import Parts
 from cluster.fleet import fleet
@@ -39,14 +39,14 @@ class SlowOutside(Outside):
 
 @pytest.mark.timeout(1800)
 async def test_runs_lose_nothing_and_repeat_nothing_recorded_whatever_dies_under_them(
-    parts: Parts, settings: Settings, tmp_path: Path
+    parts: Parts, settings: Settings, run_folder: Path
 ):
     names = [fresh("run") for _ in range(RUNS)]
     async with SlowOutside() as outside, Client(settings, app=app) as client:
         environment = {"OPENAI_BASE_URL": outside.base_url, "OPENAI_API_KEY": "sk-test"}
         async with (
             kept(parts.temporal.nodes.values()),
-            fleet(settings, environment, folder=tmp_path) as workers,
+            fleet(settings, environment, folder=run_folder / "agents") as workers,
         ):
             struck = blows(parts, workers, lambda: len(outside.calls))
             prompt = f"Act {ACTS} times."
@@ -76,7 +76,7 @@ async def test_runs_lose_nothing_and_repeat_nothing_recorded_whatever_dies_under
         for name, result in zip(names, results, strict=True)
         for number in range(ACTS)
     )
-    assert [worker.deaths for worker in workers] == [1, 1, 0]
+    assert_deaths(workers)
 
 
 def keys_of(calls: list[Call]) -> dict[tuple[str, str, int], set[str | None]]:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from cluster.apps import app
-from cluster.blows import blows, report, strike_all
+from cluster.blows import assert_deaths, blows, report, strike_all
 from cluster.children import kept
 from cluster.conftest import Parts
 from cluster.fleet import fleet
@@ -27,14 +27,14 @@ LATENCY = 0.5  # seconds
 
 @pytest.mark.timeout(1800)
 async def test_a_batch_loses_nothing_and_repeats_nothing_recorded_whatever_dies_under_it(
-    parts: Parts, settings: Settings, tmp_path: Path
+    parts: Parts, settings: Settings, run_folder: Path
 ):
     batch_id = fresh("batch")
     async with ModelServer(latency=LATENCY) as model, Client(settings, app=app) as client:
         environment = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "sk-test"}
         async with (
             kept(parts.temporal.nodes.values()),
-            fleet(settings, environment, folder=tmp_path) as workers,
+            fleet(settings, environment, folder=run_folder / "batch") as workers,
         ):
             struck = blows(parts, workers, lambda: model.counts.calls)
             handle = await client.start_batch(
@@ -64,7 +64,7 @@ async def test_a_batch_loses_nothing_and_repeats_nothing_recorded_whatever_dies_
     assert counts.calls <= DOCUMENTS + ended.progress.begun_again
     assert counts.calls - DOCUMENTS <= IN_FLIGHT * len(struck)
     assert all(len(set(one.keys)) == 1 for one in calls)
-    assert [worker.deaths for worker in workers] == [1, 1, 0]
+    assert_deaths(workers)
 
 
 def texts() -> Source:
