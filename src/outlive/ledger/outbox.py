@@ -76,11 +76,13 @@ class Attempted:
     Attributes:
         error: What went wrong; None where it was delivered.
         next_at: When to try again, seconds since the epoch; None where it is given up.
+        is_recovery: Whether its target had taken nothing for a while: whatever waits for it is due now.
     """
 
     delivery: Claimed
     error: str | None = None
     next_at: float | None = None
+    is_recovery: bool = False
 
 
 class Outbox:
@@ -138,9 +140,14 @@ class Outbox:
         """
         now, found = time.time(), list[Claimed]()
         full = [target for target, places in room.items() if places <= 0]
+        takeable = select(literal(1)).where(deliveries.c.target_id == targets.c.target_id, *_is_takeable(now))
+        wanting = select(targets.c.target_id).where(targets.c.target_id.not_in(full), takeable.exists())
+        with self._engine.connect() as connection:  # most looks find nothing, and hold up no writer
+            found_for = connection.execute(wanting.limit(MOST_TARGETS)).scalars().all()
+        if not found_for:
+            return []
         with self._writing.begin() as connection:
-            due = select(deliveries.c.target_id).where(*_is_due(now), deliveries.c.target_id.not_in(full))
-            for target in connection.execute(due.distinct().limit(MOST_TARGETS)).scalars().all():
+            for target in found_for:
                 places = min(room.get(target, usual), most - len(found))
                 if places > 0:
                     found += _take(connection, target, now, places)
@@ -158,6 +165,8 @@ class Outbox:
                 if one.error is None:
                     values: dict[str, Any] = {"state": DeliveryState.DELIVERED, "ended_at": now, "error": None}
                     connection.execute(_waiting(one.delivery.number).values(attempts=_next_attempt(), **values))
+                    if one.is_recovery:
+                        connection.execute(_held_back(one.delivery.target_id, now).values(next_at=now))
                 else:
                     _fail(connection, owner, one, now)
 
@@ -264,8 +273,8 @@ def _is_due(now: float) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _take(connection: Connection, target: str, now: float, places: int) -> list[Claimed]:
-    """Lock rows that are due; nobody else's, and none that another of the same workflow comes before."""
+def _is_takeable(now: float) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of rows that are due, and that no other of the same workflow comes before."""
     earlier = deliveries.alias("earlier")
     comes_first = (
         select(literal(1))
@@ -278,10 +287,15 @@ def _take(connection: Connection, target: str, now: float, places: int) -> list[
         .correlate(deliveries)
         .exists()
     )
+    return (*_is_due(now), ~comes_first)
+
+
+def _take(connection: Connection, target: str, now: float, places: int) -> list[Claimed]:
+    """Lock rows that may be taken and are nobody else's."""
     query = (
         select(deliveries, targets.c.target)
         .join(targets, targets.c.target_id == deliveries.c.target_id)
-        .where(*_is_due(now), deliveries.c.target_id == target, ~comes_first)
+        .where(deliveries.c.target_id == target, *_is_takeable(now))
         .order_by(deliveries.c.next_at, deliveries.c.number)
         .limit(places)
         .with_for_update(skip_locked=True, of=deliveries)
@@ -316,6 +330,11 @@ def _fail(connection: Connection, owner: str, one: Attempted, now: float) -> Non
             deliveries.c.number > one.delivery.number,
         )
         connection.execute(followers.values(next_at=one.next_at))
+
+
+def _held_back(target: str, now: float) -> Any:
+    waits = deliveries.c.state == DeliveryState.WAITING, deliveries.c.next_at > now
+    return update(deliveries).where(deliveries.c.target_id == target, *waits)
 
 
 def _waiting(number: int) -> Any:

@@ -50,6 +50,13 @@ deliveries = Table(  # one row for each event and target; `number` is the order
 )
 
 Index("notify_deliveries_due", deliveries.c.state, deliveries.c.next_at, deliveries.c.target_id)
+Index(  # so that a look costs the same, however much waits for a target
+    "notify_deliveries_next",
+    deliveries.c.target_id,
+    deliveries.c.state,
+    deliveries.c.next_at,
+    deliveries.c.number,
+)
 Index("notify_deliveries_order", deliveries.c.target_id, deliveries.c.workflow_id, deliveries.c.state)
 
 turns = Table(  # which worker looks after what one is to look after

@@ -27,6 +27,7 @@ ATTEMPT_SECONDS = 20.0
 AT_A_TIME = 16  # deliveries to one target that answers
 IN_ALL = 256  # deliveries of one worker: so many targets may hang before one waits for another
 LONGEST_REST = 60.0  # seconds in which a worker leaves alone a target that answers nobody
+IN_TROUBLE = 3  # failures in a row after which a success means that a target is back
 GRACE_SECONDS = 2.0  # for what is on its way as the worker stops
 TROUBLE_SECONDS = 5.0
 
@@ -49,12 +50,24 @@ class _Pressure:
 
     in_flight: int = 0
     failures: int = 0
+    failed_at: float = 0.0
     resumes_at: float = 0.0
 
     def room(self, now: float) -> int:
         if now < self.resumes_at:
             return 0
         return (1 if self.failures else AT_A_TIME) - self.in_flight
+
+    def succeeded(self, began: float) -> bool:
+        """Take note that an attempt has succeeded; return whether the target is back after trouble.
+
+        One that was under way already when another failed says nothing of how the target is now.
+        """
+        if began < self.failed_at:
+            return False
+        is_back = self.failures >= IN_TROUBLE
+        self.failures, self.resumes_at = 0, 0.0
+        return is_back
 
 
 class Dispatcher:
@@ -134,7 +147,7 @@ class Dispatcher:
             raise
 
     async def _deliver(self, delivery: Claimed) -> None:
-        pressure = self._pressures[delivery.target_id]
+        pressure, began = self._pressures[delivery.target_id], time.monotonic()
         kind = "webhook" if isinstance(delivery.target, Webhook) else "kafka"
         assert isinstance(delivery.target, Webhook | Kafka)
         try:
@@ -146,8 +159,7 @@ class Dispatcher:
             logger.exception("An attempt to deliver failed unexpectedly", extra={"delivery": delivery.number})
             self._failed(delivery, pressure, error)
         else:
-            pressure.failures, pressure.resumes_at = 0, 0.0
-            self._ended.append(Attempted(delivery=delivery))
+            self._ended.append(Attempted(delivery=delivery, is_recovery=pressure.succeeded(began)))
         finally:
             pressure.in_flight -= 1
             self.stir()
@@ -155,9 +167,9 @@ class Dispatcher:
     def _failed(self, delivery: Claimed, pressure: _Pressure, error: Exception) -> None:
         failure = error if isinstance(error, DeliveryFailed) else None
         retry_after = failure.retry_after if failure else None
-        pressure.failures += 1
+        pressure.failures, pressure.failed_at = pressure.failures + 1, time.monotonic()
         rest = min(0.5 * 2.0 ** min(pressure.failures - 1, 20), LONGEST_REST, self._schedule.longest)
-        pressure.resumes_at = time.monotonic() + max(rest, retry_after or 0.0)
+        pressure.resumes_at = max(pressure.resumes_at, pressure.failed_at + max(rest, retry_after or 0.0))
         pause = self._schedule.pause(delivery.attempts + 1, retry_after=retry_after)
         is_over = time.time() >= delivery.given_up_at or (failure is not None and failure.is_final)
         said = str(error) or f"It did not answer within {ATTEMPT_SECONDS:g} s."

@@ -11,7 +11,7 @@ from outlive.contracts.notifications import Occurrence, Webhook
 from outlive.errors import DeliveryFailed
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.outbox import Attempted, NewDelivery
-from outlive.notify import dispatching
+from outlive.notify import dispatching, retrying
 from outlive.notify.dispatching import Dispatcher
 from outlive.notify.retrying import Schedule
 
@@ -199,3 +199,53 @@ async def test_an_end_closes_a_subscription_and_only_a_new_beginning_opens_it(le
     assert outbox.open_among(["w"]) == set()
     happens(Occurrence.STARTED, "3")
     assert outbox.open_among(["w"]) == {"w"}
+
+
+async def test_many_targets_that_hang_hold_up_no_other(ledger):
+    sender = Recording()
+    hanging = [Webhook(f"https://hangs.example/{number}", secret=None) for number in range(120)]
+    well = [Webhook(f"https://well.example/{number}", secret=None) for number in range(20)]
+    sender.hangs = {target.url for target in hanging}
+    for number in range(2):  # the second waits behind the first, and is due
+        ledger.outbox.add(event(number=number), [*hanging, *well])
+    async with delivering(ledger, sender):
+        await until(lambda: len(sender.got) == 40, "all that can be are delivered", deadline=10)
+
+    assert {url for url, _, _ in sender.got} == {target.url for target in well}
+
+
+async def test_what_waited_for_a_target_goes_out_once_it_takes_something_again(ledger, monkeypatch):
+    monkeypatch.setattr(retrying, "FIRST_PAUSE", 3_600.0)
+    sender = Recording()
+    sender.fails[HERE.url] = dispatching.IN_TROUBLE
+    for number in range(10):
+        ledger.outbox.add(event(f"w{number}"), [HERE])
+    async with delivering(ledger, sender, Schedule(longest=3_600.0)):
+        await until(lambda: len(sender.got) == 7, "the others have come")
+        ledger.outbox.add(event("new"), [HERE])
+        await until(lambda: len(sender.got) == 11, "all have", deadline=60)
+
+
+async def test_one_event_that_fails_again_and_again_waits_though_others_are_taken(ledger, monkeypatch):
+    monkeypatch.setattr(retrying, "FIRST_PAUSE", 3_600.0)
+    sender = Recording()
+    sender.fails[HERE.url] = 1
+    ledger.outbox.add(event("poison"), [HERE])
+    async with delivering(ledger, sender, Schedule(longest=3_600.0)):
+        await until(lambda: sender.tried == 1, "it has failed")
+        for number in range(5):
+            ledger.outbox.add(event(f"w{number}"), [HERE])
+        await until(lambda: len(sender.got) == 5, "the others are taken")
+
+    assert sender.tried == 6
+
+
+def test_a_success_that_was_under_way_before_a_failure_does_not_end_what_the_receiver_asked_for():
+    pressure = dispatching._Pressure(failures=1, failed_at=10.0, resumes_at=70.0)
+
+    assert not pressure.succeeded(began=9.0)
+    assert pressure.room(now=11.0) == 0
+
+    pressure.failures = dispatching.IN_TROUBLE
+    assert pressure.succeeded(began=71.0)
+    assert pressure.room(now=71.0) == dispatching.AT_A_TIME
