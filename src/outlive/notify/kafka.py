@@ -1,9 +1,11 @@
 """Writing events to Kafka topics: CloudEvents in binary mode, acknowledged by all replicas, idempotent."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -15,6 +17,8 @@ from outlive.settings import Settings
 REQUEST_MS: Final = 10_000
 """For one request to a broker: within an attempt's time there are two."""
 
+STOP_SECONDS: Final = 3.0  # that a producer gets for what it still has, as the worker stops
+MOST_REMEMBERED: Final = 1_000  # records that were acknowledged after their attempt had ended
 ATTRIBUTES: Final = ("specversion", "id", "source", "type", "subject", "time")
 
 
@@ -29,13 +33,18 @@ class Producer(Protocol):
         """Send what is queued, and disconnect."""
         ...
 
-    async def send_and_wait(self, topic: str, value: bytes, *, key: bytes, headers: list[tuple[str, bytes]]) -> object:
-        """Write a record, and wait for its acknowledgement."""
+    async def send(
+        self, topic: str, value: bytes, *, key: bytes, headers: list[tuple[str, bytes]]
+    ) -> "asyncio.Future[Any]":
+        """Queue a record; the future is done once it is acknowledged."""
         ...
 
 
 class KafkaSender:
     """Writes events, through one producer for each set of brokers.
+
+    An idempotent producer goes on trying to write a record that was not acknowledged in an attempt's time. The next
+    attempt waits for that record, so that an outage does not leave one more of it behind for each attempt.
 
     Args:
         produce: Makes a producer for ``host:port,...``.
@@ -45,6 +54,8 @@ class KafkaSender:
         self._settings = settings
         self._produce = produce or (lambda brokers: producer(settings, brokers))
         self._producers: dict[str, asyncio.Task[Producer]] = {}
+        self._writing: dict[tuple[str, str], asyncio.Future[Any]] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,12 +63,9 @@ class KafkaSender:
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        for starting in self._producers.values():
-            starting.cancel()
-        ended = await asyncio.gather(*self._producers.values(), return_exceptions=True)
-        for one in ended:
-            if not isinstance(one, BaseException):
-                await one.stop()
+        for brokers in list(self._producers):
+            self._give_up(brokers)
+        await asyncio.gather(*self._stopping)
 
     async def send(self, target: Kafka, delivery: Claimed) -> None:
         """Write an event once, and wait until all replicas have it.
@@ -70,27 +78,58 @@ class KafkaSender:
             raise DeliveryFailed(
                 f"No broker is named for topic {target.topic!r}. Set OUTLIVE_KAFKA_BOOTSTRAP, or Kafka(bootstrap=...)."
             )
-        value, headers = binary(delivery.body)
-        key = (target.key or delivery.workflow_id).encode()
         try:
             found = await self._producer(brokers)
-            await found.send_and_wait(target.topic, value, key=key, headers=headers)
+            await asyncio.shield(await self._record(found, target, delivery))
         except DeliveryFailed:
             raise
         except Exception as error:  # aiokafka is optional, so its errors cannot be named here
+            self._give_up(brokers)
             raise DeliveryFailed(f"Kafka at {brokers}: {type(error).__name__}: {error}"[:300]) from error
+        self._writing.pop((delivery.target_id, delivery.event_id), None)  # asked for again, it is written again
+
+    async def _record(self, found: Producer, target: Kafka, delivery: Claimed) -> "asyncio.Future[Any]":
+        """Return the record of an event that is on its way, or was acknowledged after its attempt; or queue it."""
+        named = (delivery.target_id, delivery.event_id)
+        if named in self._writing:
+            return self._writing[named]
+        value, headers = binary(delivery.body)
+        key = (target.key or delivery.workflow_id).encode()
+        record = await found.send(target.topic, value, key=key, headers=headers)
+        self._writing[named] = record
+        record.add_done_callback(partial(self._ended, named))
+        return record
+
+    def _ended(self, named: tuple[str, str], record: "asyncio.Future[Any]") -> None:
+        """Remember a record for a while that was acknowledged; forget one that was not, and is written anew."""
+        if record.cancelled() or record.exception() is not None:
+            self._writing.pop(named, None)
+        for done in [known for known, one in self._writing.items() if one.done()][:-MOST_REMEMBERED]:
+            del self._writing[done]
+
+    def _give_up(self, brokers: str) -> None:
+        """Stop a producer: after an error of its own it may take nothing any more. The next attempt makes another."""
+        self._writing = {named: record for named, record in self._writing.items() if record.done()}
+        if (starting := self._producers.pop(brokers, None)) is not None:
+            stopping = asyncio.create_task(_stopped(starting))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
 
     async def _producer(self, brokers: str) -> Producer:
         """Return the producer for these brokers, connected; one that could not connect is made anew."""
         if brokers not in self._producers:
             self._producers[brokers] = asyncio.create_task(_started(self._produce, brokers))
-        starting = self._producers[brokers]
-        try:
-            return await asyncio.shield(starting)
-        except Exception:
-            if self._producers.get(brokers) is starting:
-                del self._producers[brokers]
-            raise
+        return await asyncio.shield(self._producers[brokers])
+
+
+async def _stopped(starting: "asyncio.Task[Producer]") -> None:
+    """Stop a producer, without waiting for brokers that are gone to take what it still has."""
+    if not starting.done():
+        starting.cancel()
+    (made,) = await asyncio.gather(starting, return_exceptions=True)
+    if not isinstance(made, BaseException):
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(made.stop(), STOP_SECONDS)
 
 
 def binary(body: str) -> tuple[bytes, list[tuple[str, bytes]]]:

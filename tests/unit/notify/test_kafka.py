@@ -1,5 +1,6 @@
 """Writing one event to Kafka: what a record holds, what producers are made with, and what fails."""
 
+import asyncio
 import inspect
 import json
 import ssl
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from outlive.contracts.notifications import Kafka, Occurrence
 from outlive.errors import DeliveryFailed, SettingError
 from outlive.ledger.outbox import Claimed
+from outlive.notify import kafka
 from outlive.notify.events import Event, cloud_event
 from outlive.notify.kafka import KafkaSender, producer_options
 from outlive.settings import Settings
@@ -24,6 +26,8 @@ class FakeProducer:
     def __init__(self, brokers: str, *, trouble: list[Exception]) -> None:
         self.brokers, self.trouble = brokers, trouble
         self.written: list[tuple[str, bytes, bytes, dict[str, bytes]]] = []
+        self.acknowledgements: list[asyncio.Future] = []
+        self.is_silent = False  # acknowledges nothing
         self.is_stopped = False
 
     async def start(self):
@@ -32,11 +36,18 @@ class FakeProducer:
 
     async def stop(self):
         self.is_stopped = True
+        unwritten = [record for record in self.acknowledgements if not record.done()]
+        if unwritten:  # as aiokafka does, however long its brokers are gone
+            await asyncio.wait(unwritten)
 
-    async def send_and_wait(self, topic, value, *, key, headers):
+    async def send(self, topic, value, *, key, headers):
         if self.trouble:
             raise self.trouble.pop()
         self.written.append((topic, value, key, dict(headers)))
+        self.acknowledgements.append(asyncio.get_running_loop().create_future())
+        if not self.is_silent:
+            self.acknowledgements[-1].set_result(None)
+        return self.acknowledgements[-1]
 
 
 class Brokers:
@@ -51,9 +62,9 @@ class Brokers:
         return self.made[-1]
 
 
-def delivery(target: Kafka) -> Claimed:
+def delivery(target: Kafka, event_id: str = EVENT.event_id) -> Claimed:
     return Claimed(
-        number=1, event_id=EVENT.event_id, target_id="t", workflow_id=EVENT.workflow_id, target=target,
+        number=1, event_id=event_id, target_id="t", workflow_id=EVENT.workflow_id, target=target,
         body=cloud_event(EVENT, app="a"), attempts=0, given_up_at=0.0,
     )  # fmt: skip
 
@@ -101,6 +112,57 @@ async def test_a_broker_that_is_down_is_a_failure_and_is_connected_to_anew():
         await sender.send(target, delivery(target))
 
     assert [len(made.written) for made in brokers.made] == [0, 1]
+    assert brokers.made[0].is_stopped
+
+
+async def test_a_record_that_is_acknowledged_late_is_not_written_again():
+    brokers, target = Brokers(), Kafka("runs", bootstrap="k:1")
+    async with KafkaSender(Settings(), produce=brokers.produce) as sender:
+        await sender.send(target, delivery(target, "first"))
+        (made,) = brokers.made
+        made.is_silent = True
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await sender.send(target, delivery(target))
+        made.acknowledgements[-1].set_result(None)
+        await sender.send(target, delivery(target))
+
+    assert len(made.written) == 2
+    assert len(brokers.made) == 1
+
+
+async def test_an_event_that_a_person_sends_again_is_written_again():
+    brokers, target = Brokers(), Kafka("runs", bootstrap="k:1")
+    async with KafkaSender(Settings(), produce=brokers.produce) as sender:
+        await sender.send(target, delivery(target))
+        await sender.send(target, delivery(target))
+
+    assert len(brokers.made[0].written) == 2
+
+
+async def test_a_producer_that_has_failed_is_stopped_and_another_is_made():
+    brokers, target = Brokers(), Kafka("runs", bootstrap="k:1")
+    async with KafkaSender(Settings(), produce=brokers.produce) as sender:
+        await sender.send(target, delivery(target, "first"))
+        brokers.trouble.append(RuntimeError("out of order sequence"))
+        with pytest.raises(DeliveryFailed, match="out of order"):
+            await sender.send(target, delivery(target))
+        await sender.send(target, delivery(target))
+
+    assert [(len(made.written), made.is_stopped) for made in brokers.made] == [(1, True), (1, True)]
+
+
+async def test_a_worker_stops_though_its_brokers_are_gone(monkeypatch):
+    monkeypatch.setattr(kafka, "STOP_SECONDS", 0.05)
+    brokers, target = Brokers(), Kafka("runs", bootstrap="k:1")
+    async with asyncio.timeout(30), KafkaSender(Settings(), produce=brokers.produce) as sender:
+        await sender.send(target, delivery(target, "first"))
+        brokers.made[0].is_silent = True
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await sender.send(target, delivery(target))
+
     assert brokers.made[0].is_stopped
 
 
