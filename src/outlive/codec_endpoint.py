@@ -28,7 +28,7 @@ from outlive.settings import Settings
 
 SHORTEST_TOKEN = 16  # characters: one that is printed has 43
 LARGEST_REQUEST = 20_000_000  # bytes of JSON; a history's payloads are below 2 MB each
-HEADERS = ("authorization", "content-type", "x-namespace")  # the UI sends the last one
+HEADERS = ("authorization", "authorization-extras", "content-type", "x-namespace")  # what the UI may send
 Change = Callable[[Payload], Awaitable[Payload]]
 UNAUTHORIZED, TOO_LARGE, UNREADABLE = 401, 413, 422
 

@@ -1,18 +1,18 @@
 """``python -m outlive.api PORT [MODULE:APP]``: the API beside `outlive up`, until SIGTERM or until that is gone."""
 
 import asyncio
-import logging
 import sys
 
 from outlive.api.server import api_server
 from outlive.app import load_app
 from outlive.errors import OutliveError
+from outlive.logs import log_to_stderr
 from outlive.settings import Settings
 from outlive.worker.children import parent_gone
 
 
-async def _run(port: int, reference: str | None) -> None:
-    server = api_server(load_app(reference), Settings.load(), port=port)
+async def _run(port: int, reference: str | None, settings: Settings) -> None:
+    server = api_server(load_app(reference), settings, port=port)
 
     def stop(_: object) -> None:
         server.should_exit = True
@@ -25,9 +25,10 @@ async def _run(port: int, reference: str | None) -> None:
 
 def main() -> None:
     """Serve the API."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(_run(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))
+        settings = Settings.load()
+        log_to_stderr(settings)
+        asyncio.run(_run(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, settings))
     except OutliveError as error:
         sys.exit(f"Error: {error}")
 

@@ -52,6 +52,7 @@ def api_server(app: App, settings: Settings, *, host: str = LOOPBACK, port: int)
         port=port,
         log_level="warning",
         access_log=False,
+        log_config=None,  # as the process has it: its own handlers would write what exceptions say
         server_header=False,
         proxy_headers=False,  # whoever calls from loopback could else claim to be anybody
         lifespan="on",

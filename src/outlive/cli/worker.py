@@ -1,7 +1,5 @@
 """``outlive worker``: one worker process, as a container or a service manager runs it."""
 
-import logging
-
 import click
 
 
@@ -27,6 +25,7 @@ def worker(
 
     from outlive.app import load_app
     from outlive.cli.references import check_module, default_app
+    from outlive.logs import log_to_stderr
     from outlive.settings import Settings
     from outlive.worker.standalone import run_worker
     from outlive.worker.versions import build_of
@@ -40,7 +39,7 @@ def worker(
     app = app or default_app(settings)
     if app is not None:
         check_module(app)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(settings)
     run_worker(
         load_app(app),
         settings,

@@ -194,6 +194,6 @@ def sync_folder(path: Path) -> None:
 
 
 def _write_owner(descriptor: int) -> None:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])  # what follows may be a prompt
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
