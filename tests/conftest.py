@@ -12,9 +12,10 @@ are left out.
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from temporalio.client import Client
@@ -27,6 +28,8 @@ from outlive.engine.home import EngineState, Home
 from outlive.engine.server import EngineServer
 from outlive.settings import Settings
 from postgres import NoServer, PostgresServer
+
+S = TypeVar("S", PostgresServer, ObjectServer)
 
 
 @dataclass(frozen=True)
@@ -132,15 +135,19 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 
 def postgres_or_skip() -> PostgresServer:
     """Start a server; skip the test, with the reason, where none can be had."""
+    return _started_or_skip(PostgresServer, NoServer, "PostgreSQL")
+
+
+def _started_or_skip(make: Callable[[], S], missing: type[Exception], what: str) -> S:
     try:
-        server = PostgresServer()
-    except NoServer as error:
-        pytest.skip(f"no PostgreSQL here: {error}")
+        server = make()
+    except missing as error:
+        pytest.skip(f"no {what} here: {error}")
     try:
         server.start()
-    except NoServer as error:
+    except missing as error:
         server.remove()
-        pytest.skip(f"no PostgreSQL here: {error}")
+        pytest.skip(f"no {what} here: {error}")
     return server
 
 
@@ -164,16 +171,7 @@ def bucket(shared_objects: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> str
 
 def objects_or_skip() -> ObjectServer:
     """Start an S3 server; skip the test, with the reason, where none can be had."""
-    try:
-        server = ObjectServer()
-    except NoObjectStore as error:
-        pytest.skip(f"no S3 server here: {error}")
-    try:
-        server.start()
-    except NoObjectStore as error:
-        server.remove()
-        pytest.skip(f"no S3 server here: {error}")
-    return server
+    return _started_or_skip(ObjectServer, NoObjectStore, "S3 server")
 
 
 @pytest.fixture

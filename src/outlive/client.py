@@ -20,7 +20,7 @@ from outlive.engine.home import Home
 from outlive.engine.priority import priority_of, tenant_of
 from outlive.engine.run_health import RunHealth, find_run, list_runs
 from outlive.handles import BatchHandle
-from outlive.ledger.ledger import Ledger
+from outlive.ledger.ledger import Ledger, ledger_of
 from outlive.ledger.records import BatchRecord
 from outlive.names import (
     AGENT_WORKFLOW,
@@ -53,7 +53,7 @@ class Client:
         self.settings = settings or Settings.load()
         self.app = app or App("outlive")
         keys = keyring_of(self.settings)
-        self.ledger = Ledger(self.settings.ledger or Home(self.settings.home).ledger_db, keys=keys)
+        self.ledger = Ledger(ledger_of(self.settings), keys=keys)
         self.streams = StreamLog(streams_of(self.settings), keys=keys)
         self._temporal: temporalio.client.Client | None = None
 

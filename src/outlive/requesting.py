@@ -11,7 +11,7 @@ from outlive.contracts.budgets import Budget
 from outlive.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
     from pydantic_ai import Agent
 
 
@@ -52,11 +52,15 @@ def deps_of(agent: "Agent[Any, Any]", value: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        where = f" at {place!r}" if place else ""
-        name = getattr(kind, "__name__", kind)
-        raise UsageError(f"The dependencies are no JSON of {name}: {first['msg']}{where}. Mend them.") from error
+        raise UsageError(f"The dependencies are no JSON of {misfit(kind, error)}. Mend them.") from error
+
+
+def misfit(kind: Any, error: "ValidationError") -> str:
+    """Return what a value is not, and the first reason why."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    where = f" at {place!r}" if place else ""
+    return f"{getattr(kind, '__name__', kind)}: {first['msg']}{where}"
 
 
 def agent_input(

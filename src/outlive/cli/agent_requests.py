@@ -1,9 +1,7 @@
 """From what was typed to a run of an agent: app, agent, dependencies, id."""
 
 import asyncio
-import datetime as dt
 import json
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from outlive.cli.references import required_app
 from outlive.contracts.budgets import Budget
 from outlive.engine.run_health import worker_problem
 from outlive.errors import AppError, EngineUnavailable, UsageError
+from outlive.requesting import made_up_id, misfit
 from outlive.runs import Connection
 from outlive.settings import Settings
 from outlive.worker.sources import app_sources, syntax_fault
@@ -80,17 +79,12 @@ def agent_request(
         settings=settings,
         reference=reference,
         agent=agent,
-        run_id=run_id or new_run_id(),
+        run_id=run_id or made_up_id(),
         model=model,
         deps_json=deps,
         budget=None if budget is None else Budget.parse(budget),
         tenant=tenant,
     )
-
-
-def new_run_id() -> str:
-    """Return an id of the shape ``1125-0412-7f3a9c``: when, and what tells it from others of the same minute."""
-    return f"{dt.datetime.now(tz=dt.UTC).astimezone():%m%d-%H%M}-{uuid.uuid4().hex[:6]}"
 
 
 def _check_id(run_id: str) -> None:
@@ -114,10 +108,7 @@ def _read_deps(agent: Any, text: str | None) -> Any:
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        where = f" at {place!r}" if place else ""
-        raise UsageError(f"--deps is no JSON of {getattr(kind, '__name__', kind)}: {first['msg']}{where}.") from error
+        raise UsageError(f"--deps is no JSON of {misfit(kind, error)}.") from error
 
 
 async def said_worker_problem(client: Connection) -> str | None:

@@ -32,7 +32,7 @@ from outlive.engine.run_health import read_questions
 from outlive.engine.stuck import no_agent
 from outlive.errors import EncryptionError, EngineError, LedgerError, OutliveError
 from outlive.housekeeping.records import read_record
-from outlive.ledger.ledger import Ledger
+from outlive.ledger.ledger import Ledger, ledger_of
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
 from outlive.settings import Settings
 
@@ -275,7 +275,7 @@ async def _ledger(settings: Settings, home: Home) -> Finding:
         found = f"{home.ledger_db} will be created by the first command"
         return Finding(name="ledger", state=State.GOOD, found=found)
     try:
-        async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
+        async with Ledger(ledger_of(settings), keys=keyring_of(settings)) as ledger:
             return Finding(name="ledger", state=State.GOOD, found=f"{ledger.name} answers")
     except (EncryptionError, LedgerError) as error:
         mend = "Nothing is lost meanwhile: workers wait for it." if settings.ledger else ""

@@ -137,12 +137,12 @@ async def _send(target: "Target") -> None:
 async def delivery_findings(settings: "Settings", home: "Home") -> Sequence[Finding]:
     """Return what is wrong with deliveries: those that were given up, and those that have waited for long."""
     from outlive.encryption.keyring import keyring_of
-    from outlive.ledger.ledger import Ledger
+    from outlive.ledger.ledger import Ledger, ledger_of
 
     if not settings.ledger and not home.ledger_db.exists():
         return []
     try:
-        async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
+        async with Ledger(ledger_of(settings), keys=keyring_of(settings)) as ledger:
             parked = (await ledger.call(ledger.deliveries.counts)).get("parked", 0)
             late = await ledger.call(ledger.deliveries.late, time.time() - LATE_SECONDS)
     except (EncryptionError, LedgerError):  # told of as such
@@ -161,7 +161,7 @@ async def delivery_findings(settings: "Settings", home: "Home") -> Sequence[Find
 def _with_ledger(work: "Callable[[Ledger], T]") -> T:
     from outlive.encryption.keyring import keyring_of
     from outlive.engine.home import Home
-    from outlive.ledger.ledger import Ledger
+    from outlive.ledger.ledger import Ledger, ledger_of
     from outlive.settings import Settings
 
     settings = Settings.load()
@@ -169,7 +169,7 @@ def _with_ledger(work: "Callable[[Ledger], T]") -> T:
     home.create()
 
     async def run() -> T:
-        async with Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)) as ledger:
+        async with Ledger(ledger_of(settings), keys=keyring_of(settings)) as ledger:
             return await ledger.call(lambda: work(ledger))
 
     return asyncio.run(run())

@@ -32,6 +32,7 @@ def migrate(check: bool, as_json: bool) -> None:
 
 async def _migrated(*, check: bool) -> "list[Migration]":
     from outlive.engine.home import Home
+    from outlive.ledger.ledger import ledger_of
     from outlive.ledger.migrating import LEDGER, migrate
     from outlive.settings import Settings
     from outlive.streams.schema import streams_of, wanted_streams
@@ -40,7 +41,7 @@ async def _migrated(*, check: bool) -> "list[Migration]":
     home = Home(settings.home)
     if not check and not settings.ledger:
         home.create()
-    ledger = await asyncio.to_thread(migrate, settings.ledger or home.ledger_db, LEDGER, check=check)
+    ledger = await asyncio.to_thread(migrate, ledger_of(settings), LEDGER, check=check)
     streams = await asyncio.to_thread(migrate, streams_of(settings), wanted_streams(), check=check)
     return [ledger, streams]
 

@@ -17,7 +17,7 @@ from outlive.encryption.keyring import Keyring, keyring_of
 from outlive.engine.home import Home
 from outlive.engine.sealing import resealed
 from outlive.errors import KeysInvalid, LedgerError
-from outlive.ledger.ledger import open_ledger
+from outlive.ledger.ledger import ledger_of, open_ledger
 from outlive.ledger.resealing import key_usage, reseal_ledger, reseal_table
 from outlive.ledger.schema import metadata
 from outlive.payloads.vault import vault_of
@@ -56,7 +56,7 @@ async def rotate(settings: Settings) -> Rotation:
         PayloadError: If the payload store cannot be read or written.
     """
     keys, home, began = _required(settings), Home(settings.home), time.monotonic()
-    changed = Counter(await asyncio.to_thread(_rotate_databases, settings, home, keys))
+    changed = Counter(await asyncio.to_thread(_rotate_databases, settings, keys))
     if count := await vault_of(settings).ask(lambda store: store.rewrap()):
         changed[CHUNKS] += count
     files = {
@@ -77,8 +77,8 @@ async def usage(settings: Settings) -> dict[str, Counter[str]]:
         LedgerError: If ledger or event log cannot be read.
         PayloadError: If the payload store cannot be read.
     """
-    keys, home = _required(settings), Home(settings.home)
-    found = await asyncio.to_thread(_usage_of_databases, settings, home, keys)
+    keys = _required(settings)
+    found = await asyncio.to_thread(_usage_of_databases, settings, keys)
     chunks = await vault_of(settings).ask(lambda store: store.usage())
     return found | ({CHUNKS: Counter(chunks)} if chunks else {})
 
@@ -90,11 +90,11 @@ def _required(settings: Settings) -> Keyring:
     return keys
 
 
-def _rotate_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str, int]:
+def _rotate_databases(settings: Settings, keys: Keyring) -> dict[str, int]:
     reseal_payload = partial(resealed, keys=keys)
     changed: dict[str, int] = {}
     try:
-        if _is_there(ledger := settings.ledger or home.ledger_db):
+        if _is_there(ledger := ledger_of(settings)):
             with _disposing(open_ledger(ledger, keys)) as engine:
                 changed |= reseal_ledger(engine, keys, reseal_payload)
         if _is_there(log := streams_of(settings)):
@@ -105,9 +105,9 @@ def _rotate_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str
     return changed
 
 
-def _usage_of_databases(settings: Settings, home: Home, keys: Keyring) -> dict[str, Counter[str]]:
+def _usage_of_databases(settings: Settings, keys: Keyring) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    if _is_there(ledger := settings.ledger or home.ledger_db):
+    if _is_there(ledger := ledger_of(settings)):
         with _disposing(open_ledger(ledger, keys)) as engine:
             found |= key_usage(engine, metadata.sorted_tables)
     if _is_there(log := streams_of(settings)):

@@ -17,7 +17,7 @@ from outlive.engine.home import Home
 from outlive.engine.retained import describe_place, read_namespace_id, retained_of
 from outlive.errors import HousekeepingAborted
 from outlive.housekeeping.space import FileSpace, file_spaces, give_back
-from outlive.ledger.ledger import Ledger
+from outlive.ledger.ledger import Ledger, ledger_of
 from outlive.ledger.retention import PAYLOAD_COLUMNS, Kept
 from outlive.settings import Settings
 from outlive.streams.log import StreamLog
@@ -79,8 +79,7 @@ async def keep_house(
     home = Home(settings.home)
     before = (now - timedelta(days=settings.retention_days)).timestamp()
     keys = keyring_of(settings)
-    where = settings.ledger or home.ledger_db
-    async with Ledger(where, keys=keys) as ledger, StreamLog(streams_of(settings), keys=keys) as log:
+    async with Ledger(ledger_of(settings), keys=keys) as ledger, StreamLog(streams_of(settings), keys=keys) as log:
         try:
             await _check_namespace(client, ledger, others_are_gone=others_are_gone)
             forgotten = await _forgettable(client, ledger, log, before)

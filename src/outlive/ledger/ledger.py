@@ -32,8 +32,12 @@ from outlive.ledger.spending import Spending
 from outlive.ledger.tables import Wanted
 from outlive.ledger.window import STATEMENTS, WindowLedger
 from outlive.ledger.writer import GroupCommit
+from outlive.settings import Settings
 
 THREADS = 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def open_ledger(where: Path | str, keys: Keyring | None = None) -> Engine:
@@ -58,8 +62,9 @@ def open_ledger(where: Path | str, keys: Keyring | None = None) -> Engine:
     return engine
 
 
-P = ParamSpec("P")
-T = TypeVar("T")
+def ledger_of(settings: Settings) -> Path | str:
+    """Return where the ledger of a project is: its database, or a file in the state folder."""
+    return settings.ledger or settings.home.resolve() / "ledger.db"
 
 
 class Ledger:

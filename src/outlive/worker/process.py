@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -22,7 +25,7 @@ from outlive.engine.connection import configured_cluster
 from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.retained import describe_place, read_namespace_id
-from outlive.ledger.ledger import Ledger
+from outlive.ledger.ledger import Ledger, ledger_of
 from outlive.models.calls import Models
 from outlive.models.given_prices import read_prices
 from outlive.money.purse import Purse
@@ -76,7 +79,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         holdings = stack.enter_context(Holdings(home))
         await stack.enter_async_context(handing_back(client, holdings))
-        ledger = await stack.enter_async_context(Ledger(settings.ledger or home.ledger_db, keys=keyring_of(settings)))
+        ledger = await stack.enter_async_context(Ledger(ledger_of(settings), keys=keyring_of(settings)))
         vitals.client, vitals.holdings, vitals.ledger = client, holdings, ledger
         pacer = await stack.enter_async_context(paced(app.registry, ledger, settings))
         given = {**app.registry.prices, **(read_prices(Path(settings.prices)) if settings.prices else {})}
@@ -86,51 +89,40 @@ async def serve(
         for scope in app.registry.budgets:
             await ledger.call(ledger.budgets.declare, scope)
         runtimes = BatchRuntimes(registry=app.registry, ledger=ledger, models=models, settings=settings, purse=purse)
-        tracing = stack.enter_context(traced(settings))
         teller = Teller(app.registry, ledger, lasts=settings.notify_days * DAY_SECONDS)
         books = BatchBooks(ledger, teller)
+        tracing = stack.enter_context(traced(settings))
         if app.registry.agents or app.registry.plans:  # Pydantic AI is imported for them alone: that takes seconds
             from outlive.models.prices import Prices
             from outlive.worker.agents import serve_agents
 
-            agents: WorkerParts = await stack.enter_async_context(
-                serve_agents(
-                    app.registry,
-                    ledger=ledger,
-                    settings=settings,
-                    holdings=holdings,
-                    purse=purse,
-                    prices=Prices(given),
-                    pacer=pacer,
-                    teller=teller,
-                )
+            serving = serve_agents(
+                app.registry,
+                ledger=ledger,
+                settings=settings,
+                holdings=holdings,
+                purse=purse,
+                prices=Prices(given),
+                pacer=pacer,
+                teller=teller,
             )
         else:
-            agents = await stack.enter_async_context(
-                serve_hand_offs(app.registry, ledger=ledger, settings=settings, teller=teller)
-            )
-        worker = Worker(
-            client,
-            task_queue=settings.task_queue,
-            workflows=[BatchWorkflow, ScheduledWorkflow, *agents.workflows, *app.registry.workflows],
-            activities=[
-                Windows(runtimes).work_window,
-                books.count_missing,
-                books.mark_batch,
-                ScheduledStarts(app.registry, ledger, settings).prepare_start,
-                *agents.activities,
-                *app.registry.activities,
-            ],
-            interceptors=[HoldingInterceptor(holdings), *agents.interceptors],
-            plugins=[*agents.plugins, *tracing],
-            workflow_runner=agents.workflow_runner,
-            activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="activity"),
-            **slots(settings),
-            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
-            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
-            deployment_config=deployment_config(app.registry, build),
+            serving = serve_hand_offs(app.registry, ledger=ledger, settings=settings, teller=teller)
+        parts = await stack.enter_async_context(serving)
+        activities: list[Callable[..., Any]] = [
+            Windows(runtimes).work_window,
+            books.count_missing,
+            books.mark_batch,
+            ScheduledStarts(app.registry, ledger, settings).prepare_start,
+            *parts.activities,
+        ]
+        parts = replace(
+            parts,
+            activities=activities,
+            interceptors=[HoldingInterceptor(holdings), *parts.interceptors],
+            plugins=[*parts.plugins, *tracing],
         )
+        worker = _worker(client, app, settings, parts, build=build)
         await stack.enter_async_context(worker)
         vitals.worker = worker
         await stack.enter_async_context(keeping_version(client, app.name, build, settings, stop))
@@ -138,10 +130,29 @@ async def serve(
         await stack.enter_async_context(telling_of_changed_budgets(client, ledger, longest_call=longest_call))
         await stack.enter_async_context(counting_what_waits(ledger))
         await stack.enter_async_context(delivering(client, ledger, settings, teller))
-        stack.enter_context(Presence(home).announce(settings.task_queue, agents.agents))
+        stack.enter_context(Presence(home).announce(settings.task_queue, parts.agents))
         logger.info("The worker began to serve", extra={"task_queue": settings.task_queue, "app": app.name})
         await stop.wait()
     logger.info("The worker has drained")
+
+
+def _worker(client: Client, app: App, settings: Settings, parts: WorkerParts, *, build: str) -> Worker:
+    """Return the worker of the app's own and of what Outlive adds to it."""
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[BatchWorkflow, ScheduledWorkflow, *parts.workflows, *app.registry.workflows],
+        activities=[*parts.activities, *app.registry.activities],
+        interceptors=parts.interceptors,
+        plugins=parts.plugins,
+        workflow_runner=parts.workflow_runner,
+        activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="activity"),
+        **slots(settings),
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+        deployment_config=deployment_config(app.registry, build),
+    )
 
 
 async def _note_namespace(client: Client, ledger: Ledger) -> None:

@@ -1,22 +1,12 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+"""A batch project whose workers may take long to drain."""
 
 import pytest
 
-from crash.batch.projects import Project, project_in
-from engines import fresh
-from outlive.settings import Settings
+from crash.batch.conftest import batch_id, project
+
+__all__ = ["batch_id", "project"]
 
 
 @pytest.fixture
-def batch_id() -> str:
-    return fresh("batch")
-
-
-@pytest.fixture
-async def project(engine, task_queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Project]:
-    """A project on the session's engine, with a ledger, a task queue and a model server of its own."""
-    monkeypatch.setenv("TEMPORAL_ADDRESS", engine.state.address)
-    settings = Settings(home=tmp_path / ".outlive", task_queue=task_queue, model_attempts=2, drain_timeout=20.0)
-    async with project_in(settings, monkeypatch.setenv, latency=0.02) as project:
-        yield project
+def drain_timeout() -> float:
+    return 20.0

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from outlive.cli.agent_requests import agent_request, new_run_id
+from outlive.cli.agent_requests import agent_request
 from outlive.errors import AppError, UsageError
+from outlive.requesting import made_up_id
 
 APP = """
 from dataclasses import dataclass
@@ -73,4 +74,4 @@ def test_what_is_wrong_at_sight_is_refused_without_an_import(folder, options, sa
 
 
 def test_ids_that_are_made_up_differ(folder):
-    assert len({new_run_id() for _ in range(100)}) == 100
+    assert len({made_up_id() for _ in range(100)}) == 100
