@@ -1,5 +1,5 @@
 """The same project as in the crash tests, on the session's engine."""
 
-from crash.batch.conftest import batch_id, project
+from crash.batch.conftest import batch_id, drain_timeout, project
 
-__all__ = ["batch_id", "project"]
+__all__ = ["batch_id", "drain_timeout", "project"]
