@@ -32,6 +32,7 @@ class Child:
     Attributes:
         is_held_down: Whether nobody is to start it again now.
         deaths: How often it was found dead, and started again.
+        kills: How often it was killed here.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Child:
         self._environment = process_environment() | dict(environment or {})
         self.is_held_down = False
         self.deaths = 0
+        self.kills = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,6 +80,7 @@ class Child:
 
     def kill(self) -> None:
         """End it with -9, and wait until it is gone."""
+        self.kills += 1
         self._end(signal.SIGKILL)
 
     def stop(self, *, grace: float = 20.0) -> int:

@@ -28,7 +28,7 @@ async def fleet(settings: Settings, environment: Mapping[str, str], *, folder: P
     finally:
         for worker in workers:
             if worker.is_running:
-                worker.kill()
+                worker.stop()
 
 
 def _worker(number: int, settings: Settings, environment: Mapping[str, str], folder: Path) -> Child:

@@ -48,7 +48,7 @@ async def test_runs_lose_nothing_and_repeat_nothing_recorded_whatever_dies_under
             kept(parts.temporal.nodes.values()),
             fleet(settings, environment, folder=run_folder / "agents") as workers,
         ):
-            struck = blows(parts, workers, lambda: len(outside.calls))
+            struck = blows(parts, workers, await client.temporal(), lambda: len(outside.calls))
             prompt = f"Act {ACTS} times."
             handles = [await client.start_run("carrier", f"[run {name}] {prompt}", run_id=name) for name in names]
 

@@ -36,7 +36,7 @@ async def test_a_batch_loses_nothing_and_repeats_nothing_recorded_whatever_dies_
             kept(parts.temporal.nodes.values()),
             fleet(settings, environment, folder=run_folder / "batch") as workers,
         ):
-            struck = blows(parts, workers, lambda: model.counts.calls)
+            struck = blows(parts, workers, await client.temporal(), lambda: model.counts.calls)
             handle = await client.start_batch(
                 BatchRequest.of("ask", texts(), model="openai:counting", batch_id=batch_id, concurrency=IN_FLIGHT)
             )
