@@ -1,8 +1,12 @@
 """What callers of the API send."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from outlive.contracts.notifications import Kafka, Occurrence, Target, Webhook
+from outlive.errors import AppError, UsageError
 
 LONGEST_ID = 200
 MOST_DOCUMENTS = 100_000  # in one request; the limit on the body's size is usually met before
@@ -29,6 +33,49 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class WebhookBody(Body):
+    """A URL to which events are posted."""
+
+    url: str = Field(max_length=2_000, description="An http or https address, without user and password.")
+    secret: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Where the workers find the signing secret: `env:NAME`. Without one it is sent unsigned.",
+    )
+    events: list[Occurrence] = Field(default_factory=list, description="Only these; left out, all.")
+
+
+class KafkaBody(Body):
+    """A topic, of the brokers that the workers know, to which events are written."""
+
+    topic: str = Field(min_length=1, max_length=249)
+    key: str = Field(default="", max_length=200, description="A key in place of the workflow id.")
+    events: list[Occurrence] = Field(default_factory=list, description="Only these; left out, all.")
+
+
+Told = Annotated[
+    list[WebhookBody | KafkaBody],
+    Field(max_length=10, description="Who is told of it, besides those whom the app tells."),
+]
+
+
+def told_of(bodies: Sequence[WebhookBody | KafkaBody]) -> list[Target]:
+    """Return the targets that a caller names.
+
+    Raises:
+        UsageError: If one cannot be used.
+    """
+    try:
+        return [
+            Webhook(one.url, secret=one.secret, events=one.events)
+            if isinstance(one, WebhookBody)
+            else Kafka(one.topic, key=one.key, events=one.events)
+            for one in bodies
+        ]
+    except AppError as error:
+        raise UsageError(str(error)) from error
+
+
 class AgentRunBody(Body):
     """Start a run of an agent, or open a conversation with it."""
 
@@ -43,6 +90,7 @@ class AgentRunBody(Body):
     model: str | None = Field(default=None, description="Model in place of the agent's own.")
     budget: Spend
     tenant: str = Field(default="", max_length=200, description="On whose behalf it spends.")
+    notify: Told = Field(default_factory=list)
 
 
 class PlanRunBody(Body):
@@ -51,6 +99,7 @@ class PlanRunBody(Body):
     id: Id | None = None
     input: Any = Field(default=None, description="JSON of the plan's input type.")
     shadow: bool = Field(default=False, description="Rehearse it: effects are recorded, and not made.")
+    notify: Told = Field(default_factory=list)
 
 
 class DocumentBody(Body):
@@ -85,6 +134,7 @@ class BatchBody(Body):
     fresh: bool = Field(default=False, description="Answer every document anew, also where an answer exists.")
     budget: Spend
     tenant: str = Field(default="", max_length=200)
+    notify: Told = Field(default_factory=list)
 
 
 class MessageBody(Body):

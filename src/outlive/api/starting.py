@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from outlive.api.bodies import AgentRunBody, BatchBody, DocumentBody, PlanRunBody
+from outlive.api.bodies import AgentRunBody, BatchBody, DocumentBody, PlanRunBody, told_of
 from outlive.api.views import AgentView, AppView, FunctionView, PlanView, StartedView
 from outlive.batch_requests import BatchRequest, request_for
 from outlive.client import Client
@@ -30,7 +31,7 @@ async def start_agent(client: Client, agent: str, body: AgentRunBody, *, run_id:
 
     Raises:
         AppError: If the app has no such agent.
-        UsageError: If the prompt is missing, or dependencies or budget do not fit.
+        UsageError: If the prompt is missing, or dependencies, budget or targets do not fit.
         RunError: If the id stands for another request.
         EngineUnavailable: If no engine answers.
     """
@@ -38,9 +39,10 @@ async def start_agent(client: Client, agent: str, body: AgentRunBody, *, run_id:
     deps = deps_of(declared, body.deps)
     budget = Budget.parse(body.budget) if body.budget else None
     tenant = body.tenant or None
+    notify = told_of(body.notify)
     if body.conversation:
         talk = await client.conversation(
-            agent, conversation_id=run_id, deps=deps, model=body.model, budget=budget, tenant=tenant
+            agent, conversation_id=run_id, deps=deps, model=body.model, budget=budget, tenant=tenant, notify=notify
         )
         turn = None
         if body.prompt is not None:
@@ -49,7 +51,7 @@ async def start_agent(client: Client, agent: str, body: AgentRunBody, *, run_id:
     if body.prompt is None:
         raise UsageError("The prompt is missing. Only a conversation begins without one.")
     handle = await client.start_run(
-        agent, body.prompt, run_id=run_id, deps=deps, model=body.model, budget=budget, tenant=tenant
+        agent, body.prompt, run_id=run_id, deps=deps, model=body.model, budget=budget, tenant=tenant, notify=notify
     )
     return _started(handle.workflow_id, is_new=handle.is_new)
 
@@ -59,12 +61,12 @@ async def start_plan(client: Client, plan: str, body: PlanRunBody, *, run_id: st
 
     Raises:
         AppError: If the app has no such plan.
-        UsageError: If the input does not fit.
+        UsageError: If the input or the targets do not fit.
         RunError: If the id stands for another request.
         EngineUnavailable: If no engine answers.
     """
     _check_input(client.registry.plan(plan), body.input)
-    handle = await client.start_plan(plan, body.input, run_id=run_id, shadow=body.shadow)
+    handle = await client.start_plan(plan, body.input, run_id=run_id, shadow=body.shadow, notify=told_of(body.notify))
     return _started(handle.workflow_id, is_new=handle.is_new)
 
 
@@ -73,13 +75,14 @@ async def start_batch(client: Client, body: BatchBody, *, batch_id: str | None) 
 
     Raises:
         AppError: If the app has no such batch function.
-        UsageError: If documents, schema or budget cannot be used.
+        UsageError: If documents, schema, budget or targets cannot be used.
         BatchError: If the id stands for another batch.
         EngineUnavailable: If no engine answers.
     """
     await client.temporal()  # no engine: nothing is written down either
+    notify = told_of(body.notify)
     request = await asyncio.to_thread(batch_request, client, body, batch_id=batch_id)
-    handle = await client.start_batch(request)
+    handle = await client.start_batch(replace(request, notify=notify))
     return StartedView(
         id=f"batch/{handle.batch_id}", is_new=handle.is_new, url=f"/v1/batches/{quote(handle.batch_id, safe='')}"
     )
