@@ -1,6 +1,7 @@
 """A project whose prompts, documents, arguments, results, failures and answers hold words that are looked for later."""
 
 import base64
+import itertools
 import json
 import sqlite3
 import zlib
@@ -8,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from obstore.store import S3Store
+from sqlalchemy import MetaData, create_engine, select
+
 from command_line import Folder
 from engines import until
+from outlive.ledger.postgres import parse_url
 
 WORDS = {
     name: f"Planted{name.title()}Qzx"
@@ -22,7 +27,7 @@ WORDS = {
 
 APP = '''
 """What it says and does holds planted words."""
-from outlive import App, Budget, Document, Durable, Plan, PlanFailed, SubAgents, effect, tool_options
+from outlive import App, Budget, Document, Durable, Plan, PlanFailed, SubAgents, Webhook, effect, tool_options
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import CallDeferred
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
@@ -87,7 +92,8 @@ def ask_user(question: str) -> str:
     raise CallDeferred(kind="question", metadata={"schema": {"type": "string"}})
 
 
-app = App("planted", agents=[clerk])
+told = Webhook("https://receiver.invalid/events", secret=None)  # nobody is there: all that is to be told rests
+app = App("planted", agents=[clerk], notify=told)
 
 
 @app.batch(model="offline:extractive")
@@ -162,18 +168,19 @@ async def done(folder: Folder, *arguments: str) -> str:
     return out
 
 
-def found_in(folder: Path) -> dict[str, set[str]]:
-    """Search every byte below a folder, names and cells of databases too; return where each word is."""
+def found_in(folder: Path, *others: Iterator[tuple[str, bytes]]) -> dict[str, set[str]]:
+    """Search every byte below a folder, and in other places; return where each word is."""
     found: dict[str, set[str]] = {}
     forms = {name: list(_forms(word)) for name, word in WORDS.items()}
-    for place, content in _contents(folder):
+    for place, content in itertools.chain(contents(folder), *others):
         for name, shapes in forms.items():
             if any(shape in content for shape in shapes):
                 found.setdefault(name, set()).add(place)
     return found
 
 
-def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Give every file below a folder, its name, and the cells of databases."""
     for path in sorted(folder.rglob("*")):
         yield f"name of {path.name}", str(path).encode()
         if not path.is_file() or path.is_symlink():
@@ -190,11 +197,39 @@ def _cells(path: Path) -> Iterator[bytes]:
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             for row in db.execute(f'SELECT * FROM "{table}"'):
                 for value in row:
-                    cell = value.encode() if isinstance(value, str) else value
-                    if isinstance(cell, bytes):
-                        yield cell
-                        if cell[:1] == b"\x01":
-                            yield _unpacked(cell[1:])
+                    yield from _readings(value)
+
+
+def contents_of_database(url: str) -> Iterator[tuple[str, bytes]]:
+    """Give the cells of a PostgreSQL database: it packs long values, so that its files do not show them."""
+    engine = create_engine(parse_url(url))
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        for table in tables.sorted_tables:
+            for row in connection.execute(select(table)):
+                for value in row:
+                    for cell in _readings(value):
+                        yield f"cells of {table.name}", cell
+    engine.dispose()
+
+
+def contents_of_bucket(bucket: S3Store) -> Iterator[tuple[str, bytes]]:
+    """Give the objects of a bucket, and their names."""
+    for page in bucket.list():
+        for entry in page:
+            yield "name of an object", entry["path"].encode()
+            for cell in _readings(bytes(bucket.get(entry["path"]).bytes())):
+                yield "an object", cell
+
+
+def _readings(value: object) -> Iterator[bytes]:
+    """Give a value's bytes, and what is packed in them."""
+    cell = value.encode() if isinstance(value, str) else value
+    if isinstance(cell, bytes):
+        yield cell
+        if cell[:1] == b"\x01":
+            yield _unpacked(cell[1:])
 
 
 def _unpacked(packed: bytes) -> bytes:
