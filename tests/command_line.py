@@ -108,6 +108,11 @@ class Folder:
         if app is not None:
             (path / "app.py").write_text(app)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of a process that works in this folder."""
+        return worker_environment(self.settings) | self._place
+
     async def begin(
         self, *arguments: str, stdin: int = DEVNULL, stderr: int = PIPE, environment: dict[str, str] | None = None
     ) -> Process:
@@ -117,7 +122,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=worker_environment(self.settings) | self._place | (environment or {}),
+            env=self.environment | (environment or {}),
             stdin=stdin,
             stdout=PIPE,
             stderr=stderr,
@@ -140,7 +145,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=worker_environment(self.settings) | self._place | {"TERM": "dumb"},
+            env=self.environment | {"TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -13,7 +13,6 @@ import pytest
 
 from command_line import Folder, ended
 from outlive.engine.ports import free_port
-from outlive.worker.children import worker_environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 API_PAGE = (DOCS / "api.md").read_text()
@@ -35,7 +34,7 @@ async def shell(folder: Folder, commands: str) -> str:
         "-euc",
         commands.replace("curl -sS", "curl --fail-with-body -sS"),
         cwd=folder.path,
-        env=worker_environment(folder.settings),
+        env=folder.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

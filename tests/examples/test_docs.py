@@ -9,7 +9,6 @@ from textwrap import indent
 import pytest
 
 from command_line import Folder, ended
-from outlive.worker.children import worker_environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "agents.md"
 
@@ -49,7 +48,7 @@ async def test_the_python_on_the_page_starts_follows_and_talks(folder):
             sys.executable,
             "caller.py",
             cwd=folder.path,
-            env=worker_environment(folder.settings),
+            env=folder.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -8,7 +8,6 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from command_line import Folder
-from outlive.worker.children import worker_environment
 from people import APP, waiting
 
 NOISE = '\nprint("printed while imported")\n'
@@ -28,7 +27,7 @@ async def assistant(folder: Folder):
         command=sys.executable,
         args=["-m", "outlive.cli.main", "mcp"],
         cwd=str(folder.path),
-        env=worker_environment(folder.settings),
+        env=folder.environment,
     )
     with (folder.path / "mcp.err").open("w") as errors:
         async with Client(stdio_client(server, errlog=errors)) as client:

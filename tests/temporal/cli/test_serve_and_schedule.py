@@ -11,7 +11,6 @@ import pytest
 from command_line import Errors, Folder, as_json, ended
 from engines import until
 from outlive.engine.ports import free_port
-from outlive.worker.children import worker_environment
 
 TOKEN = "a-token-that-is-long-enough"  # of a test
 
@@ -153,7 +152,7 @@ async def test_a_handle_by_its_id_works_from_another_process(folder: Folder):
             "caller.py",
             what,
             cwd=folder.path,
-            env=worker_environment(folder.settings),
+            env=folder.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

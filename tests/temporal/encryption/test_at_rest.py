@@ -22,6 +22,8 @@ from temporal.encryption.planted import (
     live,
 )
 
+pytestmark = pytest.mark.embedded  # it looks into the engine's own file
+
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> AsyncIterator[Folder]:
