@@ -1,17 +1,19 @@
 """The API of one project, as an ASGI application."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from outlive.api import routes_batches, routes_hand_offs, routes_runs
+from outlive.api import routes_batches, routes_hand_offs, routes_live, routes_runs
 from outlive.api.connected import Connected
 from outlive.api.guard import MAX_BODY_BYTES, Guard
+from outlive.api.hub import Hub
 from outlive.api.problems import MEDIA_TYPE, Problem, add_problems
 from outlive.api.starting import app_view
+from outlive.api.topics import TOPICS
 from outlive.api.views import AppView
 from outlive.app import App
 from outlive.client import Client
@@ -42,8 +44,9 @@ def described_api(app: App, settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with Client(settings, app=app) as client:
-            api.state.client = client
-            yield
+            api.state.client, api.state.hub = client, Hub(client, TOPICS)
+            async with aclosing(api.state.hub):
+                yield
 
     api = FastAPI(
         title="Outlive",
@@ -56,7 +59,7 @@ def described_api(app: App, settings: Settings) -> FastAPI:
             "default": {"model": Problem, "description": "It was not done.", "content": {MEDIA_TYPE: {}}},
         },
     )
-    for router in (about, routes_runs.router, routes_batches.router, routes_hand_offs.router):
+    for router in (about, routes_runs.router, routes_batches.router, routes_hand_offs.router, routes_live.router):
         api.include_router(router)
     add_problems(api)
     return api
