@@ -1,7 +1,7 @@
 """One reader for each topic that anybody looks at, however many look.
 
-What is sent are states, never changes of counters. A page that is slow, or was away, gets the newest state and not those
-between; nothing is kept for it but the mark of what it has.
+What is sent are states, never changes of counters. A page that is slow, or was away, gets the newest state and not
+those between; nothing is kept for it but the mark of what it has.
 """
 
 import asyncio
@@ -61,6 +61,7 @@ class Hub:
         self._pause = pause
         self._engine = EngineWatch(client)
         self._sources: dict[str, _Source] = {}
+        self._has_stopped = False
 
     def check(self, names: Iterable[str]) -> list[str]:
         """Return the names of topics, each once.
@@ -87,7 +88,7 @@ class Hub:
             seen: dict[str, int] = {}
             pulse, pulse_due = "", 0.0
             clock = asyncio.get_running_loop().time
-            while True:
+            while not self._has_stopped:
                 looking.clear()
                 if self._engine.state != pulse or clock() >= pulse_due:
                     pulse, pulse_due = self._engine.state, clock() + PULSE_SECONDS
@@ -100,6 +101,13 @@ class Hub:
                     if frame is not None:
                         yield frame
                 await _within(looking.wait(), pulse_due - clock())
+
+    def stop(self) -> None:
+        """End all that follow, after what they are being sent."""
+        self._has_stopped = True
+        for source in self._sources.values():
+            source.wake()
+        self._engine.wake()
 
     async def aclose(self) -> None:
         """End all reading."""
@@ -220,6 +228,10 @@ class _Source:
 
     def _changed(self) -> None:
         self.version += 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all who look see whether there is something new."""
         for looker in self.lookers:
             looker.set()
 

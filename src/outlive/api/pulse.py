@@ -74,6 +74,10 @@ class EngineWatch:
             return
         self.state = state
         self._away_since = datetime.now(tz=UTC) if state == "away" else None
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all who look see whether there is something new."""
         for looker in self._lookers:
             looker.set()
 

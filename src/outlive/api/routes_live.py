@@ -31,7 +31,8 @@ Topics = Annotated[
     str, Query(max_length=16 * LONGEST_TOPIC, description="Names with commas between: `home,batch:invoices`.")
 ]
 OneTopic = Annotated[
-    list[str] | None, Query(alias="topic", description="One name, such as `run:agent/support/4711`; may be given again.")
+    list[str] | None,
+    Query(alias="topic", description="One name, such as `run:agent/support/4711`; may be given again."),
 ]
 
 
