@@ -51,14 +51,14 @@ class Stream:
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
+        self._read = bytearray()
         self.last_id = ""
 
     async def next(self, *names: str) -> dict[str, str]:
         """Return the next event of one of these names."""
         frame: dict[str, str] = {}
         async with asyncio.timeout(NOW_AND_THEN):
-            async for raw in self._answer.content:
-                line = raw.decode().rstrip("\n")
+            while (line := await self._line()) is not None:
                 if line:
                     name, _, value = line.partition(": ")
                     frame[name] = value
@@ -68,6 +68,17 @@ class Stream:
                     return frame
                 frame = {}
         raise AssertionError(f"the stream ended before one of {names}")
+
+    async def _line(self) -> str | None:
+        """Return the next line, however long; None at the end."""
+        while b"\n" not in self._read:
+            part = await self._answer.content.readany()
+            if not part:
+                return None
+            self._read += part
+        line, _, rest = self._read.partition(b"\n")
+        self._read = bytearray(rest)
+        return line.decode()
 
 
 @asynccontextmanager

@@ -159,4 +159,6 @@ async def _own_settings(answer: aiohttp.ClientResponse, caller: Caller | None) -
     found["Codec"] = {**(found.get("Codec") or {}), "Endpoint": CODEC_PATH}
     if caller is not None and caller.role < Role.OPERATE:
         found["DisableWriteActions"] = True
-    return Response(json.dumps(found), media_type="application/json")
+    ours = Response(json.dumps(found), media_type="application/json")
+    ours.raw_headers += [(b"set-cookie", value.encode("latin-1")) for value in answer.headers.getall("Set-Cookie", [])]
+    return ours
