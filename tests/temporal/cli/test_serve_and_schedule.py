@@ -112,7 +112,7 @@ async def test_console_serves_pages_to_all_and_the_rest_to_who_has_a_role(folder
 async def test_up_without_the_console_serves_the_api_alone(folder: Folder):
     port = free_port()
 
-    async with folder.up("--workers", "0", "--no-console", api_port=port) as process:
+    async with folder.up("--workers", "1", "--no-console", api_port=port) as process:
         status, _ = await answered(f"http://127.0.0.1:{port}/v1/app")
         page = await shown(f"http://127.0.0.1:{port}/money")
         process.send_signal(signal.SIGINT)
