@@ -1,5 +1,6 @@
 """The console's server."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -15,11 +16,22 @@ from outlive.settings import Settings
 
 
 class ConsoleServer(uvicorn.Server):
-    """Ends the streams of all pages when it stops: they would hold it up, and go on at the next one."""
+    """Ends the streams of all pages when it stops: they would hold it up, and go on at the next one.
+
+    Attributes:
+        listening: Set once it takes requests.
+    """
 
     def __init__(self, console: Console, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.listening = asyncio.Event()
         self._console = console
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            self.listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving."""
@@ -35,7 +47,7 @@ def console_server(
     port: int,
     demo: Demonstration | None = None,
     static: Path = STATIC,
-) -> uvicorn.Server:
+) -> ConsoleServer:
     """Return the server of an app's console; ``await server.serve()`` serves until SIGTERM or Ctrl-C.
 
     Args:

@@ -16,8 +16,6 @@ from outlive.engine.ports import LOOPBACK
 from outlive.settings import Settings
 from outlive.worker.supervisor import Supervisor, WorkerSeen
 
-STARTED_LOOK = 0.05  # seconds between two looks whether the server listens
-
 
 class Stage:
     """What `outlive.console.parts.Demonstration` asks for.
@@ -83,8 +81,9 @@ async def served(settings: Settings, stage: Stage) -> AsyncIterator[Site]:
     server = console_server(App("demo"), settings, port=port, demo=stage)
     serving = asyncio.create_task(server.serve())
     try:
-        while not (server.started or serving.done()):
-            await asyncio.sleep(STARTED_LOOK)
+        listening = asyncio.create_task(server.listening.wait())
+        await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
         yield Site(f"{url_of(LOOPBACK, port)}/", serving)
     finally:
         server.should_exit = True
