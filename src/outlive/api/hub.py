@@ -13,13 +13,14 @@ from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Seque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from pydantic_core import to_json
 from temporalio.service import RPCError
 
 from outlive.api.problems import Problem, status_of
 from outlive.api.pulse import EngineWatch
-from outlive.api.topic import Argument, State, Topic
+from outlive.api.topic import Argument, Topic
 from outlive.client import Client
 from outlive.errors import OutliveError, UsageError
 
@@ -166,10 +167,10 @@ class _Source:
         self.task: asyncio.Task[None] | None = None
         self._topic = topic
         self._client = client
-        self._state: State | None = None
+        self._state: Any = None
         self._mark = ""
-        self._whole = b""
-        self._changes: tuple[str, str, bytes] = ("", "", b"")  # from mark, to mark: what most lookers lack
+        self._whole = b""  # as JSON, once somebody needs it
+        self._changes = ("", b"")  # since which mark, as JSON: what most who look lack
         self._problem: Problem | None = None
 
     async def read(self) -> None:
@@ -205,19 +206,21 @@ class _Source:
         return Frame(event=self.name, data=data, id=_write_id(marks))
 
     def _data_since(self, mark: str | None) -> bytes:
-        if mark is None or self._topic.since is None or self._state is None:
+        if mark is None or self._topic.since is None:
+            self._whole = self._whole or self._topic.json(self._state)
             return self._whole
-        before, now, data = self._changes
-        if (before, now) != (mark, self._mark):
-            data = to_json(self._topic.since(self._state, mark))
-            self._changes = (mark, self._mark, data)
+        before, data = self._changes
+        if before != mark or not data:
+            data = self._topic.json(self._topic.since(self._client, self._state, mark))
+            self._changes = (mark, data)
         return data
 
-    def _keep(self, state: State) -> None:
-        mark = self._topic.mark(state)
+    def _keep(self, state: Any) -> None:
+        mark = self._topic.marked(state)
         if self._state is not None and self._problem is None and mark == self._mark:
             return
-        self._state, self._mark, self._whole, self._problem = state, mark, to_json(state), None
+        self._state, self._mark, self._problem = state, mark, None
+        self._whole, self._changes = b"", ("", b"")
         self._changed()
 
     def _fail(self, status: HTTPStatus, detail: str, error: str | None) -> None:

@@ -4,14 +4,15 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from pydantic_core import to_json
 
 from outlive.api.views import View
 from outlive.client import Client
 
-State = View | Sequence[View]
-"""What a topic shows: the same that the page's own route returns."""
+Shown = View | Sequence[View]
+"""What a page gets: the same that its own route returns."""
 
 MARK_BYTES = 12  # of a digest: two states of one topic never have the same by accident
 
@@ -24,9 +25,15 @@ class Argument(StrEnum):
     NEEDED = "needed"
 
 
-def digest(state: State) -> str:
+def digest(shown: Shown) -> str:
     """Return the mark of a state that has none of its own."""
-    return hashlib.sha256(to_json(state)).hexdigest()[: 2 * MARK_BYTES]
+    return hashlib.sha256(to_json(shown)).hexdigest()[: 2 * MARK_BYTES]
+
+
+def as_it_is(state: Any) -> Shown:
+    """Return a state that was read as it is shown."""
+    shown: Shown = state
+    return shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +45,24 @@ class Topic:
         read: Returns the state as it is now; the argument is "" where there is none. One call at a time for each
             argument, however many pages look. `OutliveError` tells the pages what is wrong.
         argument: Whether there is something behind the name.
-        mark: Returns a short text that tells one state from another, in one line: also after a restart of this process.
-        since: Returns what has changed in a state since a mark; the whole where the mark is not known to it.
+        show: Returns what pages get of a state; asked only where a page lacks it.
+        mark: Returns a short text in one line that tells one state from another, also after a restart of this process.
+            None takes a digest of what is shown.
+        since: Returns the state as the changes since a mark; the whole where that mark is not known to it.
             None always shows the whole.
     """
 
     name: str
-    read: Callable[[Client, str], Awaitable[State]]
+    read: Callable[[Client, str], Awaitable[Any]]
     argument: Argument = Argument.NONE
-    mark: Callable[[State], str] = digest
-    since: Callable[[State, str], State] | None = None
+    show: Callable[[Any], Shown] = as_it_is
+    mark: Callable[[Any], str] | None = None
+    since: Callable[[Client, Any, str], Any] | None = None
+
+    def marked(self, state: Any) -> str:
+        """Return the mark of a state."""
+        return digest(self.show(state)) if self.mark is None else self.mark(state)
+
+    def json(self, state: Any) -> bytes:
+        """Return a state as its pages get it."""
+        return to_json(self.show(state))

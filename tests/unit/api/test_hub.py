@@ -120,7 +120,7 @@ async def test_a_page_that_comes_back_gets_what_has_changed_also_from_another_pr
 
 
 async def test_a_topic_that_can_tell_what_has_changed_sends_that_alone(hub_of):
-    def since(state, mark):
+    def since(_, state, mark):
         return TurnView(turn=state.turn - int(mark))
 
     source = Source(mark=lambda state: str(state.turn), since=since)

@@ -8,13 +8,14 @@ import aiohttp
 import pytest
 
 from consoles import console_of, page_of
-from outlive.api.access import Access
+from outlive.api.access import Access, Caller
+from outlive.api.connected import acting_name
 from outlive.api.roles import WRITES, Role, needed
-from outlive.api.sessions import Sessions
+from outlive.api.sessions import Session, Sessions
 from outlive.app import App
 from outlive.console import attempts
 from outlive.console.describe import description
-from outlive.errors import SettingError
+from outlive.errors import SettingError, UsageError
 from outlive.settings import Settings
 
 OPERATE, DECIDE, LOOK = "operate-token-1234567", "decide-token-12345678", "look-token-1234567890"
@@ -283,3 +284,12 @@ async def test_decisions_are_made_under_the_name_that_was_signed_in_with(setting
     assert signed.status == 404  # named, and there is no such hand-off
     assert unnamed[0] == 422
     assert "Nobody is named" in unnamed[1]["detail"]
+
+
+def test_nobody_who_has_signed_in_decides_under_another_name():
+    session = Session(id="x", name="ada", role=Role.DECIDE)
+
+    assert acting_name(Caller(role=Role.DECIDE, session=session), "bob") == "ada"
+    assert acting_name(Caller(role=Role.DECIDE), " bob ") == "bob"
+    with pytest.raises(UsageError, match="Nobody is named"):
+        acting_name(Caller(role=Role.DECIDE), "  ")
