@@ -33,12 +33,12 @@ Change = Callable[[Payload], Awaitable[Payload]]
 UNAUTHORIZED, TOO_LARGE, UNREADABLE = 401, 413, 422
 
 
-def codec_app(settings: Settings, *, token: str, origins: Sequence[str] = ()) -> Starlette:
+def codec_app(settings: Settings, *, token: str | None = None, origins: Sequence[str] = ()) -> Starlette:
     """Return the endpoint as an application: to be served by itself, or mounted in another.
 
     Args:
         settings: Whose keys and payload store are used.
-        token: What callers have to know.
+        token: What callers have to know; None where a guard stands before it.
         origins: Addresses of web pages that may call it, such as ``http://localhost:8233``.
     """
     converter = data_converter(settings)
@@ -52,7 +52,7 @@ def codec_app(settings: Settings, *, token: str, origins: Sequence[str] = ()) ->
     routes = [
         Route(f"{prefix}/{name}", handler, methods=["POST"])
         for name, handler in (("decode", decode), ("encode", encode))
-        for prefix in ("", "/{token}")
+        for prefix in (("",) if token is None else ("", "/{token}"))
     ]
     cross_origin = Middleware(
         CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"], allow_headers=HEADERS
@@ -75,8 +75,8 @@ def codec_server(settings: Settings, *, token: str, origins: Sequence[str], host
     return uvicorn.Server(config)
 
 
-async def _answer(request: Request, token: str, change: Change) -> Response:
-    if not _is_allowed(request, token):
+async def _answer(request: Request, token: str | None, change: Change) -> Response:
+    if token is not None and not _is_allowed(request, token):
         return _problem(UNAUTHORIZED, "The token is missing or wrong. `outlive codec` prints the address with it.")
     body = bytearray()
     async for part in request.stream():

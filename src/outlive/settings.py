@@ -130,6 +130,21 @@ class Settings:
     api_token: Annotated[
         str, "Secret that callers of the HTTP API send as a bearer token; empty serves programs of this machine alone."
     ] = field(default="", repr=False)
+    decide_token: Annotated[
+        str,
+        "The same for the role `decide`: reads all, answers hand-offs, talks with agents, and changes nothing else.",
+    ] = field(default="", repr=False)
+    look_token: Annotated[str, "The same for the role `look`: reads all, and changes nothing."] = field(
+        default="", repr=False
+    )
+    console_hosts: Annotated[
+        str, "Host names besides localhost under which the console is reached, with commas between."
+    ] = ""
+    temporal_ui: Annotated[
+        str,
+        "Address of the Web UI of a configured cluster: the console links to it, and serves it as its own where the "
+        "path is /temporal; empty for none.",
+    ] = ""
     api_sources: Annotated[
         str, "Folder from which callers of the HTTP API and assistants may name documents; empty for none."
     ] = ""
@@ -176,12 +191,26 @@ class Settings:
             raise SettingError("OUTLIVE_TASK_QUEUE is empty. Name a queue, or unset it.")
         for name in ("requests_per_minute", "tokens_per_minute"):
             per_minute(name, getattr(self, name))
-        if self.api_token and len(self.api_token) < SHORTEST_TOKEN:
+        self._check_tokens()
+        if self.temporal_ui and not self.temporal_ui.startswith(("http://", "https://")):
             raise SettingError(
-                f"OUTLIVE_API_TOKEN has {len(self.api_token)} characters. Give at least {SHORTEST_TOKEN} random ones: "
-                "`openssl rand -hex 32`."
+                f"OUTLIVE_TEMPORAL_UI is {self.temporal_ui!r}. It takes an address such as https://temporal.example.com."
             )
         self._check_values()
+
+    def _check_tokens(self) -> None:
+        tokens = {name: getattr(self, name) for name in _TOKENS if getattr(self, name)}
+        for name, token in tokens.items():
+            if len(token) < SHORTEST_TOKEN:
+                raise SettingError(
+                    f"{PREFIX}{name.upper()} has {len(token)} characters. Give at least {SHORTEST_TOKEN} random ones: "
+                    "`openssl rand -hex 32`."
+                )
+        if len(set(tokens.values())) < len(tokens):
+            raise SettingError(
+                f"Two of {', '.join(PREFIX + name.upper() for name in tokens)} are the same, so that a role cannot be "
+                "told from another. Give each its own."
+            )
 
     def _check_values(self) -> None:
         for name, choices in _CHOICES.items():
@@ -195,6 +224,8 @@ class Settings:
                 upper = f" and at most {highest:,}" if highest < math.inf else ""
                 raise SettingError(f"{PREFIX}{name.upper()} is {value:g}. It must be at least {lowest:g}{upper}.")
 
+
+_TOKENS = ("api_token", "decide_token", "look_token")
 
 _CHOICES = {
     "synchronous": ("full", "normal"),

@@ -2,17 +2,27 @@
 
 import asyncio
 import sys
+from typing import Protocol
+
+import uvicorn
 
 from outlive.api.server import api_server
-from outlive.app import load_app
+from outlive.app import App, load_app
 from outlive.errors import OutliveError
 from outlive.logs import log_to_stderr
 from outlive.settings import Settings
 from outlive.worker.children import parent_gone
 
 
-async def _run(port: int, reference: str | None, settings: Settings) -> None:
-    server = api_server(load_app(reference), settings, port=port)
+class MakeServer(Protocol):
+    """Makes the server of an app."""
+
+    def __call__(self, app: App, settings: Settings, *, port: int) -> uvicorn.Server:
+        """Return it."""
+
+
+async def _run(make: MakeServer, port: int, reference: str | None, settings: Settings) -> None:
+    server = make(load_app(reference), settings, port=port)
 
     def stop(_: object) -> None:
         server.should_exit = True
@@ -23,12 +33,12 @@ async def _run(port: int, reference: str | None, settings: Settings) -> None:
     orphaned.cancel()
 
 
-def main() -> None:
-    """Serve the API."""
+def main(make: MakeServer = api_server) -> None:
+    """Serve the API, or what stands on it."""
     try:
         settings = Settings.load()
         log_to_stderr(settings)
-        asyncio.run(_run(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, settings))
+        asyncio.run(_run(make, int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, settings))
     except OutliveError as error:
         sys.exit(f"Error: {error}")
 

@@ -1,17 +1,20 @@
 """The API of one project, as an ASGI application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from outlive.api import routes_batches, routes_hand_offs, routes_runs
+from outlive.api import routes_batches, routes_hand_offs, routes_live, routes_runs
+from outlive.api.access import Access
 from outlive.api.connected import Connected
 from outlive.api.guard import MAX_BODY_BYTES, Guard
+from outlive.api.hub import Hub
 from outlive.api.problems import MEDIA_TYPE, Problem, add_problems
 from outlive.api.starting import app_view
+from outlive.api.topics import TOPICS
 from outlive.api.views import AppView
 from outlive.app import App
 from outlive.client import Client
@@ -33,16 +36,31 @@ async def get_app(client: Connected) -> AppView:
 
 def create_api(app: App, settings: Settings, *, max_body_bytes: int = MAX_BODY_BYTES) -> ASGIApp:
     """Return the API of an app, guarded as its settings say. The client is opened when the server starts."""
-    return Guard(described_api(app, settings), token=settings.api_token, max_body_bytes=max_body_bytes)
+    return Guard(described_api(app, settings), Access(settings), max_body_bytes=max_body_bytes)
 
 
-def described_api(app: App, settings: Settings) -> FastAPI:
-    """Return the API without its guard: for its description, and to be mounted in an application of your own."""
+def described_api(
+    app: App,
+    settings: Settings,
+    *,
+    routers: Sequence[APIRouter] = (),
+    alongside: Sequence[AbstractAsyncContextManager[object]] = (),
+) -> FastAPI:
+    """Return the API without its guard: for its description, and to be mounted in an application of your own.
+
+    Args:
+        routers: Routes of your own beside its own.
+        alongside: What is open for as long as it is served.
+    """
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with Client(settings, app=app) as client:
-            api.state.client = client
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(Client(settings, app=app))
+            api.state.client, api.state.hub = client, Hub(client, TOPICS)
+            await stack.enter_async_context(aclosing(api.state.hub))
+            for opened in alongside:
+                await stack.enter_async_context(opened)
             yield
 
     api = FastAPI(
@@ -56,7 +74,8 @@ def described_api(app: App, settings: Settings) -> FastAPI:
             "default": {"model": Problem, "description": "It was not done.", "content": {MEDIA_TYPE: {}}},
         },
     )
-    for router in (about, routes_runs.router, routes_batches.router, routes_hand_offs.router):
+    own = (about, routes_runs.router, routes_batches.router, routes_hand_offs.router, routes_live.router)
+    for router in (*own, *routers):
         api.include_router(router)
     add_problems(api)
     return api

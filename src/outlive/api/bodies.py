@@ -21,7 +21,14 @@ Id = Annotated[
         examples=["order-4711"],
     ),
 ]
-Who = Annotated[str, Field(min_length=1, max_length=200, description="Who decides, as they call themselves.")]
+Who = Annotated[
+    str | None,
+    Field(
+        default=None,
+        max_length=200,
+        description="Who decides, as they call themselves; of a session it is the name that was signed in with.",
+    ),
+]
 Spend = Annotated[
     str, Field(default="", max_length=200, description="The most that it may spend: `0.50usd`, `25usd,100calls`.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from outlive.api.bodies import ClaimBody, DecisionBody
-from outlive.api.connected import Connected, IdempotencyKey, one_id
+from outlive.api.connected import Acting, Connected, IdempotencyKey, acting_name, one_id
 from outlive.api.problems import Problem
 from outlive.api.views import HandOffView
 
@@ -35,13 +35,15 @@ async def get_hand_off(client: Connected, hand_off_id: str) -> HandOffView:
     "/{hand_off_id}/decision",
     responses={409: {"model": Problem, "description": "It is decided already, or somebody else has claimed it."}},
 )
-async def decide(client: Connected, hand_off_id: str, body: DecisionBody, key: IdempotencyKey = None) -> HandOffView:
+async def decide(
+    client: Connected, caller: Acting, hand_off_id: str, body: DecisionBody, key: IdempotencyKey = None
+) -> HandOffView:
     """Decide; the run goes on."""
     decided = await client.desk.decide(
         hand_off_id,
         body.choice,
         value=body.value,
-        by=body.by,
+        by=acting_name(caller, body.by),
         note=body.note,
         force=body.force,
         decision_id=one_id(body.decision_id, key),
@@ -50,14 +52,14 @@ async def decide(client: Connected, hand_off_id: str, body: DecisionBody, key: I
 
 
 @router.post("/{hand_off_id}/claim")
-async def claim(client: Connected, hand_off_id: str, body: ClaimBody) -> HandOffView:
+async def claim(client: Connected, caller: Acting, hand_off_id: str, body: ClaimBody) -> HandOffView:
     """Take a hand-off on, for 30 minutes at most: a decision by anybody else is then refused."""
-    await client.desk.claim(hand_off_id, by=body.by, force=body.force)
+    await client.desk.claim(hand_off_id, by=acting_name(caller, body.by), force=body.force)
     return HandOffView.of(await client.desk.get(hand_off_id))
 
 
 @router.post("/{hand_off_id}/release")
-async def release(client: Connected, hand_off_id: str, body: ClaimBody) -> HandOffView:
+async def release(client: Connected, caller: Acting, hand_off_id: str, body: ClaimBody) -> HandOffView:
     """Let go of a hand-off."""
-    await client.desk.release(hand_off_id, by=body.by, force=body.force)
+    await client.desk.release(hand_off_id, by=acting_name(caller, body.by), force=body.force)
     return HandOffView.of(await client.desk.get(hand_off_id))

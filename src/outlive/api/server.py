@@ -3,7 +3,9 @@
 import ipaddress
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from outlive.api.access import tokens_of
 from outlive.api.application import create_api
 from outlive.app import App
 from outlive.engine.ports import LOOPBACK, free_port
@@ -22,7 +24,7 @@ def check_host(host: str, settings: Settings) -> None:
     Raises:
         SettingError: If the address is not one of this machine alone, and there is no token.
     """
-    if not settings.api_token and not _is_loopback(host):
+    if not tokens_of(settings) and not _is_loopback(host):
         raise SettingError(
             f"The API is not served at {host!r} without a token: anybody could start runs. "
             "Set OUTLIVE_API_TOKEN, or serve 127.0.0.1."
@@ -45,9 +47,18 @@ def api_server(app: App, settings: Settings, *, host: str = LOOPBACK, port: int)
     Raises:
         SettingError: If the address is not one of this machine alone, and there is no token.
     """
+    return uvicorn.Server(configured(create_api(app, settings), settings, host=host, port=port))
+
+
+def configured(application: ASGIApp, settings: Settings, *, host: str, port: int) -> uvicorn.Config:
+    """Return how an application is served that the settings' tokens guard.
+
+    Raises:
+        SettingError: If the address is not one of this machine alone, and there is no token.
+    """
     check_host(host, settings)
-    config = uvicorn.Config(
-        create_api(app, settings),
+    return uvicorn.Config(
+        application,
         host=host,
         port=port,
         log_level="warning",
@@ -60,7 +71,6 @@ def api_server(app: App, settings: Settings, *, host: str = LOOPBACK, port: int)
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=MOST_HEADERS_BYTES,
     )
-    return uvicorn.Server(config)
 
 
 def _is_loopback(host: str) -> bool:

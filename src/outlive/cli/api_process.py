@@ -1,4 +1,7 @@
-"""The API as a process beside the workers of `outlive up`: kept alive, and started anew when the app's files change."""
+"""The console, or the API alone, as a process beside the workers of `outlive up`.
+
+It is kept alive, and started anew when the app's files change.
+"""
 
 import asyncio
 import sys
@@ -13,14 +16,18 @@ PAUSE_SECONDS = 2.0  # an app that cannot be imported is tried again, and does n
 
 
 class ApiProcess:
-    """The process of the API over all its lives."""
+    """The process of console and API over all its lives."""
 
-    def __init__(self, settings: Settings, *, app: str | None, port: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, *, app: str | None, port: int, say: Callable[[str], None], has_pages: bool
+    ) -> None:
         home = Home(settings.home)
         home.create()
+        module = "outlive.console" if has_pages else "outlive.api"
+        self._name = "console" if has_pages else "API"
         self._settings = settings
-        self._command = [sys.executable, "-m", "outlive.api", str(port), *([app] if app else [])]
-        self._log = LogFile(home.logs / "api.log")
+        self._command = [sys.executable, "-m", module, str(port), *([app] if app else [])]
+        self._log = LogFile(home.logs / f"{self._name.lower()}.log")
         self._say = say
         self._child: WorkerChild | None = None
         self._is_wanted = False
@@ -40,7 +47,7 @@ class ApiProcess:
                     continue
                 if not told:
                     last = child.last_words().strip().rpartition("\n")[2]
-                    self._say(f"the API ended with status {status}; it is tried again. Its last words: {last}")
+                    self._say(f"the {self._name} ended with status {status}; it is tried again. Its last words: {last}")
                 told = True
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:

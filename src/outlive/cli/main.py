@@ -18,6 +18,7 @@ COMMANDS = {
     "check": ("outlive.cli.check", "Replay the runs in flight with this code, before it serves them."),
     "clean": ("outlive.cli.clean", "Remove what no run needs any more."),
     "codec": ("outlive.cli.codec", "Let Temporal's Web UI show encrypted values."),
+    "console": ("outlive.cli.console", "Serve the console: web pages and the HTTP API, until Ctrl-C."),
     "decide": ("outlive.cli.deciding", "Decide what a run does that waits for a person."),
     "deliveries": ("outlive.cli.deliveries", "Show who is told of runs; send again what was given up."),
     "demo": ("outlive.cli.demo", "Watch a batch survive the death of its workers and its engine."),

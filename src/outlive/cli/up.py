@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -30,9 +31,12 @@ API_PORT = 8234  # as `outlive serve` takes; the server itself takes a second to
     help="Worker processes. With 2, one serves while the other is replaced; 0 runs the engine alone.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not start workers anew when the app's files change.")
-@click.option("--no-api", is_flag=True, help="Do not serve the HTTP API.")
-@click.option("--api-port", type=click.IntRange(1, 65_535), help="Port of the HTTP API.  [8234, or any free one]")
-def up(app: str | None, workers: int, no_reload: bool, no_api: bool, api_port: int | None) -> None:
+@click.option("--no-api", is_flag=True, help="Serve neither the console nor the HTTP API.")
+@click.option("--no-console", is_flag=True, help="Serve the HTTP API without the pages of the console.")
+@click.option("--api-port", type=click.IntRange(1, 65_535), help="Port of console and API.  [8234, or any free one]")
+def up(  # noqa: PLR0917 - each is an option
+    app: str | None, workers: int, no_reload: bool, no_api: bool, no_console: bool, api_port: int | None
+) -> None:
     """Run the engine and the workers of this project, until Ctrl-C.
 
     MODULE:APP is the app to serve, such as support:app for `app` in support.py. Without it, the app that was served
@@ -47,16 +51,23 @@ def up(app: str | None, workers: int, no_reload: bool, no_api: bool, api_port: i
     app = app or default_app(settings)
     if app is not None:
         check_module(app)
+    served = None if no_api else _Served(port=api_port or 0, has_pages=not no_console)
     try:
-        asyncio.run(
-            _up(settings, app=app, workers=workers, reload=not no_reload, api=None if no_api else api_port or 0)
-        )
+        asyncio.run(_up(settings, app=app, workers=workers, reload=not no_reload, serve=served))
     except EngineOwned as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_OWNED)
 
 
-async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool, api: int | None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Served:
+    """What is served over HTTP besides; port 0 takes any."""
+
+    port: int
+    has_pages: bool
+
+
+async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bool, serve: _Served | None) -> None:
     from outlive.cli.api_process import ApiProcess
     from outlive.worker.supervisor import Event, Reloaded, Supervisor
 
@@ -78,8 +89,8 @@ async def _up(settings: "Settings", *, app: str | None, workers: int, reload: bo
     greeting = asyncio.create_task(_say_when_ready(settings, workers=workers))
     try:
         _greet(supervisor, app=app, workers=workers)
-        if api is not None:
-            served.append(_api_process(settings, app=app, port=api))
+        if serve is not None:
+            served.append(_api_process(settings, app=app, serve=serve))
             tasks.add(asyncio.create_task(served[0].keep()))
         await supervisor.run()
     finally:
@@ -112,13 +123,16 @@ def _greet(supervisor: "Supervisor", *, app: str | None, workers: int) -> None:
         click.echo("Starting the workers: what they serve is imported first.")
 
 
-def _api_process(settings: "Settings", *, app: str | None, port: int) -> "ApiProcess":
+def _api_process(settings: "Settings", *, app: str | None, serve: _Served) -> "ApiProcess":
     from outlive.cli.api_process import ApiProcess
     from outlive.engine.ports import LOOPBACK, free_port
 
-    chosen = port or settings.api_port or free_port(preferred=API_PORT)
-    click.echo(f"API          http://{LOOPBACK}:{chosen}/v1 (described by /openapi.json)")
-    return ApiProcess(settings, app=app, port=chosen, say=_say)
+    chosen = serve.port or settings.api_port or free_port(preferred=API_PORT)
+    address = f"http://{LOOPBACK}:{chosen}"
+    if serve.has_pages:
+        click.echo(f"Console      {address}/")
+    click.echo(f"API          {address}/v1 (described by /openapi.json)")
+    return ApiProcess(settings, app=app, port=chosen, say=_say, has_pages=serve.has_pages)
 
 
 async def _say_when_ready(settings: "Settings", *, workers: int) -> None:

@@ -7,11 +7,14 @@ from outlive.demo.run import demonstrate
 from outlive.errors import OutliveError
 from outlive.settings import Settings
 
+STAY = "--stay"
+
 
 def main() -> int:
     """Run the demonstration and return the exit status."""
     try:
-        return 0 if asyncio.run(demonstrate(Settings.load())) else 1
+        stays = STAY in sys.argv[1:] or sys.stdout.isatty()
+        return 0 if asyncio.run(demonstrate(Settings.load(), stays=stays)) else 1
     except OutliveError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

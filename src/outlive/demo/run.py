@@ -18,7 +18,8 @@ from outlive.contracts.batches import ReadingOptions
 from outlive.demo.corpus import DOCUMENTS, corpus, standard_library, urls
 from outlive.demo.killing import PLAN, Executioner
 from outlive.demo.screen import Screen, show_next, show_results, show_verdict
-from outlive.demo.verdict import judge, recorded_documents
+from outlive.demo.stage import Stage, served
+from outlive.demo.verdict import Verdict, judge, recorded_documents
 from outlive.documents.sources import open_source
 from outlive.engine.events import EngineStarted
 from outlive.engine.home import Home
@@ -39,8 +40,11 @@ INSTRUCTION = "Say in three sentences what this Python module is for."
 SHOWN = ("asyncio/queues.py", "heapq.py", "zipfile.py")
 
 
-async def demonstrate(settings: Settings, *, documents: int = DOCUMENTS) -> bool:
+async def demonstrate(settings: Settings, *, documents: int = DOCUMENTS, stays: bool = False) -> bool:
     """Run the demonstration in a home folder of its own, print it, and return whether the promise held.
+
+    Args:
+        stays: Whether console, engine and workers stay after the verdict, until Ctrl-C.
 
     Raises:
         EngineOwned: Where another demonstration runs in the same folder.
@@ -58,18 +62,23 @@ async def demonstrate(settings: Settings, *, documents: int = DOCUMENTS) -> bool
     async with server_process("outlive.testing.document_server", *folder) as server, Client(settings) as client:
         source = home.path / "urls.txt"
         source.write_text("".join(f"{url}\n" for url in urls(server.address, names)))
-        with Screen(console, total=len(names)) as screen:
-            kills, handle = await _run(client, screen, source)
-        record = await handle.record()
-        recorded = await client.ledger.call(recorded_documents, client.ledger.engine, record.number)
-        verdict = judge(recorded, await _counts(server.address), kills=kills)
-        holds = verdict.holds(kills=len(PLAN), in_flight=CONCURRENCY + WORKERS)
-        show_verdict(console, verdict, holds=holds)
-        results = home.path / "results.jsonl"
-        await write_results(handle, str(results))
-        show_results(console, results, _picked(results))
-        show_next(console)
-    return holds
+        screen = Screen(console, total=len(names))
+        supervisor = Supervisor(settings, workers=WORKERS, on_event=lambda event: _tell(screen, event))
+        stage = Stage(supervisor, screen)
+        async with supervisor, served(settings, stage) as site:
+            with screen:
+                screen.say(f"engine and {WORKERS} workers are up; see them in the console, {site.address}")
+                handle = await _run(client, screen, source, stage)
+            verdict = await _verdict(client, handle, server.address, stage)
+            show_verdict(console, verdict, holds=stage.holds)
+            results = home.path / "results.jsonl"
+            await write_results(handle, str(results))
+            show_results(console, results, _picked(results))
+            show_next(console)
+            if stays:
+                console.print(f"Console open at {site.address}; Ctrl-C ends.", style="bold", highlight=False)
+                await site.until_interrupted()
+    return stage.holds
 
 
 def _clear(home: Home) -> None:
@@ -90,25 +99,30 @@ def _introduce(console: Console, count: int) -> None:
     )
 
 
-async def _run(client: Client, screen: Screen, source: Path) -> tuple[int, BatchHandle]:
-    supervisor = Supervisor(client.settings, workers=WORKERS, on_event=lambda event: _tell(screen, event))
-    async with supervisor:
-        screen.say(f"engine and {WORKERS} workers are up; Temporal's Web UI is at {supervisor.ui_address}")
-        request = BatchRequest.of(
-            ANALYZE_FUNCTION,
-            open_source(str(source)),
-            model=OFFLINE_MODEL,
-            batch_id=BATCH_ID,
-            instruction=INSTRUCTION,
-            concurrency=CONCURRENCY,
-            reading=ReadingOptions(allow_private_addresses=True),
-        )
-        handle = await client.start_batch(request)
-        executioner = Executioner(supervisor)
-        async with asyncio.timeout(LONGEST_SECONDS):
-            await _follow(handle, executioner, screen)
-        screen.say("all documents have an outcome; stopping workers and engine")
-    return executioner.done, handle
+async def _run(client: Client, screen: Screen, source: Path, stage: Stage) -> BatchHandle:
+    request = BatchRequest.of(
+        ANALYZE_FUNCTION,
+        open_source(str(source)),
+        model=OFFLINE_MODEL,
+        batch_id=BATCH_ID,
+        instruction=INSTRUCTION,
+        concurrency=CONCURRENCY,
+        reading=ReadingOptions(allow_private_addresses=True),
+    )
+    handle = await client.start_batch(request)
+    async with asyncio.timeout(LONGEST_SECONDS):
+        await _follow(handle, stage.executioner, screen)
+    screen.say("all documents have an outcome")
+    return handle
+
+
+async def _verdict(client: Client, handle: BatchHandle, address: str, stage: Stage) -> Verdict:
+    record = await handle.record()
+    recorded = await client.ledger.call(recorded_documents, client.ledger.engine, record.number)
+    verdict = judge(recorded, await _counts(address), kills=stage.kills)
+    expected = len(PLAN) + stage.executioner.by_hand
+    stage.close(verdict, holds=verdict.holds(kills=expected, in_flight=CONCURRENCY + WORKERS))
+    return verdict
 
 
 async def _follow(handle: BatchHandle, executioner: Executioner, screen: Screen) -> None:

@@ -20,6 +20,9 @@ _VERSION_TIMEOUT = 30.0  # seconds; 0.05 when the file is in the page cache
 CLOSED_HOST_PREFIX = "outlive-closed-"
 """Marks an engine as ours on its command line: the one host name that its HTTP API would answer to."""
 
+UI_PATH = "/temporal"
+"""Path of Temporal's Web UI: the console serves it as its own under the same one, since the UI's pages name it."""
+
 _TUNING = (
     # The stock dev server polls its queues 20 times a second: 22 sequential activities a second instead of 44.
     "history.transferProcessorMaxPollRPS=2000",
@@ -133,7 +136,7 @@ def start_command(
         *("--http-port", str(ports.http), "--metrics-port", str(ports.metrics)),
         *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", f"synchronous={synchronous.upper()}"),
         *(part for value in dynamic for part in ("--dynamic-config-value", value)),
-        *("--ui-disable-news-fetch", "--log-level", "warn", "--color", "never"),
+        *("--ui-public-path", UI_PATH, "--ui-disable-news-fetch", "--log-level", "warn", "--color", "never"),
         *("--disable-config-file", "--disable-config-env"),
     ]
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from outlive.engine.binary import CLOSED_HOST_PREFIX, Binary, Ports, engine_environment, find_binary, start_command
+from outlive.engine.binary import (
+    CLOSED_HOST_PREFIX,
+    UI_PATH,
+    Binary,
+    Ports,
+    engine_environment,
+    find_binary,
+    start_command,
+)
 from outlive.engine.carry import DAMAGE_MEND
 from outlive.engine.connection import answers, answers_to_host, set_retention
 from outlive.engine.events import (
@@ -280,7 +288,7 @@ class EngineServer:
 def _state(ports: Ports, pid: int, binary: Binary) -> EngineState:
     return EngineState(
         address=f"{LOOPBACK}:{ports.grpc}",
-        ui_address=f"http://{LOOPBACK}:{ports.ui}",
+        ui_address=f"http://{LOOPBACK}:{ports.ui}{UI_PATH}",
         http_address=f"{LOOPBACK}:{ports.http}",
         metrics_address=f"http://{LOOPBACK}:{ports.metrics}/metrics",
         engine_pid=pid,
@@ -292,7 +300,7 @@ def _state(ports: Ports, pid: int, binary: Binary) -> EngineState:
 
 def _ports(state: EngineState) -> Ports:
     def port(address: str) -> int:
-        return int(address.removesuffix("/metrics").rpartition(":")[2])
+        return int(address.removesuffix("/metrics").removesuffix(UI_PATH).rpartition(":")[2])
 
     return Ports(
         grpc=port(state.address),

@@ -71,6 +71,20 @@ class ReloadRefused:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerSeen:
+    """One of the workers as it is now.
+
+    Attributes:
+        pid: None while it is being started again.
+        restarts: How often it was started again.
+    """
+
+    index: int
+    pid: int | None
+    restarts: int
+
+
 Event = EngineEvent | WorkerStarted | WorkerDied | Reloaded | ReloadRefused | HousekeepingFailed
 OnEvent = Callable[[Event], None]
 
@@ -149,6 +163,11 @@ class Supervisor:
     def worker_pids(self) -> list[int]:
         """Process ids of the workers that are alive."""
         return [slot.child.pid for slot in self._slots if slot.child is not None]
+
+    @property
+    def workers(self) -> list[WorkerSeen]:
+        """The workers, in their order."""
+        return [slot.seen() for slot in self._slots]
 
     async def start(self) -> None:
         """Start the engine and the workers; return when the engine answers.
@@ -308,6 +327,11 @@ class _WorkerSlot:
                 self._on_event(self._obituary(child, status, pause, quick_deaths))
                 await self._pause(pause)
             await self.start()
+
+    def seen(self) -> WorkerSeen:
+        """Return the worker as it is now."""
+        pid = self.child.pid if self.child is not None else None
+        return WorkerSeen(index=self._index, pid=pid, restarts=max(0, self._restarts))
 
     async def restart(self) -> None:
         """Drain the worker and start it anew; cuts the pause short where it is waiting to be started."""

@@ -40,7 +40,7 @@ class Caller:
         async with self.session.request(method, self.url + path, **options) as answer:
             text = await answer.text()
             is_json = "json" in answer.headers.get("content-type", "")
-            return Answer(answer.status, json.loads(text) if is_json else text, answer.headers)
+            return Answer(answer.status, json.loads(text) if is_json and text else text, answer.headers)
 
     async def events(self, path: str, *, limit: int | None = None, **options: Any) -> list[dict[str, str]]:
         """Read server-sent events, to the end of the stream or so many."""

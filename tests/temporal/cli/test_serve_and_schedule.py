@@ -31,12 +31,20 @@ async def answered(url: str, **options) -> tuple[int, dict]:
     return found[-1]
 
 
+async def shown(url: str) -> tuple[int, str, str]:
+    """Return status, type and text of a page."""
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
 async def test_up_serves_the_api_too_keeps_it_alive_and_gives_it_new_code(folder: Folder):
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1/app"
 
     async with folder.up("--workers", "1", api_port=port) as process:
         status, app = await answered(url)
+        page = await shown(f"http://127.0.0.1:{port}/runs/agent/speaker/any")
+        temporal = await shown(f"http://127.0.0.1:{port}/temporal/")
         text = (folder.path / "app.py").read_text()
         (folder.path / "app.py").write_text(text.replace("agents=[speaker, ", "agents=["))
 
@@ -47,9 +55,11 @@ async def test_up_serves_the_api_too_keeps_it_alive_and_gives_it_new_code(folder
         process.send_signal(signal.SIGINT)
         _, out, _ = await ended(process)
 
-    assert status == 200
+    assert (status, page[0], temporal[0]) == (200, 200, 200)
+    assert ("text/html" in page[1], "Temporal" in temporal[2] or "/temporal/_app/" in temporal[2]) == (True, True)
     assert [agent["name"] for agent in app["agents"]] == ["looker", "parker", "speaker", "streamer"]
     assert f"API          http://127.0.0.1:{port}/v1" in out
+    assert f"Console      http://127.0.0.1:{port}/" in out
     with pytest.raises(aiohttp.ClientConnectionError):
         async with aiohttp.ClientSession() as session, session.get(url):
             pass
@@ -72,6 +82,43 @@ async def test_serve_asks_for_the_token_never_writes_it_down_and_serves_nobody_e
     assert "without a token" in refused[2]
     assert (without, with_token) == (401, 200)
     assert TOKEN not in said.text + out + err
+
+
+async def test_console_serves_pages_to_all_and_the_rest_to_who_has_a_role(folder: Folder):
+    port = free_port()
+    tokens = {"OUTLIVE_API_TOKEN": TOKEN, "OUTLIVE_LOOK_TOKEN": f"{TOKEN}-to-look"}
+    refused = await folder.run("console", "--host", "0.0.0.0", "--port", str(port))
+    server = await folder.begin("console", "--port", str(port), environment=tokens)
+    said = Errors(server)
+    await said.say("/openapi.json")
+    url = f"http://127.0.0.1:{port}"
+
+    app, _ = await answered(f"{url}/v1/app")
+    looked, _ = await answered(f"{url}/v1/app", headers={"Authorization": f"Bearer {TOKEN}-to-look"})
+    session = await answered(f"{url}/v1/session")
+    page = await shown(f"{url}/money")
+    server.send_signal(signal.SIGTERM)
+    _, out, err = await ended(server)
+
+    assert refused[0] == 2
+    assert "without a token" in refused[2]
+    assert f"Console      {url}/" in said.text
+    assert (app, looked, session[0], page[0]) == (401, 200, 200, 200)
+    assert session[1]["needs_sign_in"]
+    assert TOKEN not in said.text + out + err
+
+
+async def test_up_without_the_console_serves_the_api_alone(folder: Folder):
+    port = free_port()
+
+    async with folder.up("--workers", "1", "--no-console", api_port=port) as process:
+        status, _ = await answered(f"http://127.0.0.1:{port}/v1/app")
+        page = await shown(f"http://127.0.0.1:{port}/money")
+        process.send_signal(signal.SIGINT)
+        _, out, _ = await ended(process)
+
+    assert (status, page[0]) == (200, 404)
+    assert "Console" not in out
 
 
 async def test_a_schedule_is_added_shown_triggered_paused_and_removed(folder: Folder):

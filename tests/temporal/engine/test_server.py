@@ -5,6 +5,7 @@ import stat
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -56,7 +57,7 @@ def test_state_folder_and_files_are_closed_to_other_users(engine):
 
 def test_the_engine_listens_on_loopback_alone(engine):
     rows = [line.split() for line in Path(f"/proc/{engine.state.engine_pid}/net/tcp").read_text().splitlines()[1:]]
-    ports = {int(state.rpartition(":")[2]) for state in (engine.state.address, engine.state.ui_address)}
+    ports = {urlsplit(url).port for url in (f"//{engine.state.address}", engine.state.ui_address)}
     hosts = {row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) in ports}
 
     assert hosts == {"0100007F"}

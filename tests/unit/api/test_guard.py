@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from outlive.api.access import Access
 from outlive.api.application import create_api, described_api
 from outlive.api.guard import Guard
 from outlive.api.server import check_host, port_for
@@ -20,6 +21,10 @@ async def echo(scope, receive, send):
     message = await receive()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": message["body"]})
+
+
+def guarded(**settings):
+    return Guard(echo, Access(Settings(**settings)))
 
 
 async def ask(guard, *, method="GET", headers=LOCAL, body=(b"",), client=("127.0.0.1", 5000)):
@@ -49,7 +54,7 @@ async def ask(guard, *, method="GET", headers=LOCAL, body=(b"",), client=("127.0
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8234", "localhost:1", "LOCALHOST", "[::1]:8234"])
 async def test_this_machine_is_served_under_its_own_names(host):
-    status, headers, _ = await ask(Guard(echo), headers={"host": host})
+    status, headers, _ = await ask(guarded(), headers={"host": host})
 
     assert status == 200
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
@@ -59,7 +64,7 @@ async def test_this_machine_is_served_under_its_own_names(host):
     "host", ["evil.example", "127.0.0.1.evil.example", "evil@127.0.0.1", "127.0.0.1/x", "127.0.0.1:x", "", "0.0.0.0"]
 )
 async def test_a_name_that_somebody_lets_point_to_this_machine_is_not_served(host):
-    status, headers, body = await ask(Guard(echo), headers={"host": host})
+    status, headers, body = await ask(guarded(), headers={"host": host})
 
     assert status == 403
     assert headers["content-type"] == "application/problem+json"
@@ -68,18 +73,18 @@ async def test_a_name_that_somebody_lets_point_to_this_machine_is_not_served(hos
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "192.168.1.1", "::ffff:10.0.0.7", "2001:db8::1", "unknown"])
 async def test_other_machines_are_not_served_without_a_token(address):
-    status, _, _ = await ask(Guard(echo), client=(address, 5000))
+    status, _, _ = await ask(guarded(), client=(address, 5000))
 
     assert status == 403
 
 
 async def test_loopback_in_the_notation_of_ipv6_is_this_machine():
-    assert (await ask(Guard(echo), client=("::ffff:127.0.0.1", 1)))[0] == 200
-    assert (await ask(Guard(echo), client=("::1", 1)))[0] == 200
+    assert (await ask(guarded(), client=("::ffff:127.0.0.1", 1)))[0] == 200
+    assert (await ask(guarded(), client=("::1", 1)))[0] == 200
 
 
 async def test_with_a_token_whoever_sends_it_is_served_and_nobody_else_this_machine_included():
-    guard = Guard(echo, token=TOKEN)
+    guard = guarded(api_token=TOKEN)
     far = {"client": ("10.0.0.7", 1)}
 
     right = await ask(guard, headers={"host": "api.example", "authorization": f"Bearer {TOKEN}"}, **far)
@@ -107,7 +112,7 @@ async def test_with_a_token_whoever_sends_it_is_served_and_nobody_else_this_mach
     ],
 )
 async def test_what_a_page_of_another_origin_sends_is_refused(headers):
-    status, _, _ = await ask(Guard(echo), method="POST", headers=LOCAL | headers)
+    status, _, _ = await ask(guarded(), method="POST", headers=LOCAL | headers)
 
     assert status == 403
 
@@ -115,14 +120,14 @@ async def test_what_a_page_of_another_origin_sends_is_refused(headers):
 async def test_what_a_page_of_this_very_origin_sends_is_served():
     headers = LOCAL | {"origin": "http://127.0.0.1:8234", "sec-fetch-site": "same-origin"}
 
-    assert (await ask(Guard(echo), method="POST", headers=headers))[0] == 200
+    assert (await ask(guarded(), method="POST", headers=headers))[0] == 200
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 async def test_a_body_that_a_form_can_send_is_refused(kind):
     headers = LOCAL | ({} if kind is None else {"content-type": kind})
 
-    status, _, _ = await ask(Guard(echo), method="POST", headers=headers, body=(b"{}",))
+    status, _, _ = await ask(guarded(), method="POST", headers=headers, body=(b"{}",))
 
     assert status == 415
 
@@ -130,11 +135,11 @@ async def test_a_body_that_a_form_can_send_is_refused(kind):
 async def test_a_header_that_decides_may_be_given_only_once():
     twice = [("host", "127.0.0.1"), ("host", "evil.example")]
 
-    assert (await ask(Guard(echo), headers=twice))[0] == 400
+    assert (await ask(guarded(), headers=twice))[0] == 400
 
 
 async def test_a_body_reaches_the_api_whole_up_to_its_limit():
-    guard = Guard(echo, max_body_bytes=6)
+    guard = Guard(echo, Access(Settings()), max_body_bytes=6)
     headers = LOCAL | {"content-type": "application/json; charset=utf-8"}
 
     whole = await ask(guard, method="POST", headers=headers, body=(b"123", b"456"))
@@ -174,7 +179,7 @@ def test_every_answer_is_described_and_no_page_loads_scripts():
         success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
         assert operation["summary"], path
         assert "default" in operation["responses"], path
-        assert path.endswith("/events") or success["content"]["application/json"]["schema"], (path, method)
+        assert path.endswith(("/events", "/live")) or success["content"]["application/json"]["schema"], (path, method)
     assert not {"/docs", "/redoc"} & set(described["paths"])
 
 

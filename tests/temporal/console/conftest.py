@@ -1,0 +1,3 @@
+from temporal.agents.conftest import served, settings
+
+__all__ = ["served", "settings"]
