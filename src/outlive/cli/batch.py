@@ -119,8 +119,9 @@ def status(batch_id: str, as_json: bool) -> None:
     """Say where a batch stands, and what keeps it from moving."""
 
     async def run() -> None:
-        from outlive.cli.following import facts, trouble
+        from outlive.cli.following import facts
         from outlive.errors import EngineUnavailable
+        from outlive.handles import trouble
 
         no_engine = ""
         async with _client() as client:
