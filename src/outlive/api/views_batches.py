@@ -11,9 +11,10 @@ from pydantic import Field
 from outlive.api.views import BatchView, View
 from outlive.api.views_money import BudgetView
 from outlive.contracts.outcomes import explanation_of
-from outlive.handles import BatchStatus
+from outlive.handles import BatchStatus, trouble
 from outlive.ledger.browsing import BrowsedDocument, FailureCount
 from outlive.ledger.forecasting import Outlook
+from outlive.ledger.records import BatchState
 from outlive.ledger.series import BatchSeries
 from outlive.source_texts import SourceText
 
@@ -48,6 +49,7 @@ class BatchCard(BatchView):
         progress, rate = status.progress, outlook.documents_per_second
         return {
             **BatchView.of(status).model_dump(),
+            "problem": _problem(status),
             "created_at": moment(status.record.created_at),
             "finished_at": known_moment(status.record.finished_at),
             "documents_per_minute": None if rate is None else rate * 60,
@@ -197,6 +199,13 @@ class DocumentDetail(DocumentRow):
             result=None if document.result is None else json.loads(document.result),
             source=SourceTextView.of(text),
         )
+
+
+def _problem(status: BatchStatus) -> str | None:
+    """Return what keeps a batch from moving: where the engine was asked, or the batch itself says so."""
+    is_paused = status.record.state is BatchState.PAUSED
+    is_known = bool(status.record.state_reason) if is_paused else status.health is not None
+    return trouble(status) if is_known else None
 
 
 def _row(document: BrowsedDocument) -> dict[str, Any]:
