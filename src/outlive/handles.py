@@ -12,10 +12,12 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.contracts.budgets import Budget
+from outlive.contracts.outcomes import explanation_of
 from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.engine.health import BatchHealth, batch_health, until_closed
 from outlive.engine.priority import priority_of
 from outlive.errors import BatchError, BatchUnknown, EngineUnavailable, UsageError
+from outlive.ledger.browsing import BrowsedDocument
 from outlive.ledger.forecasting import RECENT_SECONDS, Outlook, outlook_of
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, Progress
@@ -63,6 +65,21 @@ def trouble(status: BatchStatus) -> str | None:
     if status.health.was_ended or status.health.workflow_status is None:
         return f"The batch is not running in the engine. Go on with `outlive batch resume {record.batch_id}`."
     return status.health.problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureGroup:
+    """Documents that failed of one cause.
+
+    Attributes:
+        explanation: What the cause means, and what to do.
+        example: The first of them.
+    """
+
+    cause: str
+    documents: int
+    explanation: str
+    example: BrowsedDocument
 
 
 class Connection(Protocol):
@@ -250,6 +267,22 @@ class BatchHandle:
         if count:
             await self.start()
         return count
+
+    async def failures(self) -> list[FailureGroup]:
+        """Return what documents failed of, the most frequent cause first."""
+        record, ledger = await self.record(), self._client.ledger
+        counts = await ledger.call(ledger.browsing.failures, record)
+        found = await ledger.call(ledger.browsing.at, record, [count.first for count in counts])
+        examples = {document.position: document for document in found}
+        return [
+            FailureGroup(
+                cause=count.cause,
+                documents=count.documents,
+                explanation=explanation_of(count.cause),
+                example=examples[count.first],
+            )
+            for count in counts
+        ]
 
     async def results(self) -> AsyncIterator[DocumentResult]:
         """Yield every entry of the source in source order with what became of it so far."""

@@ -12,7 +12,7 @@ from outlive.api.views_batches import (
     DocumentDetail,
     DocumentPage,
     DocumentRow,
-    FailureGroup,
+    FailureView,
     Forecast,
     SeriesView,
 )
@@ -78,17 +78,13 @@ async def read_series(client: Client, batch_id: str, *, points: int = 240) -> Se
     return SeriesView.of(await client.ledger.call(series.read, record.number, record.created_at, points=points))
 
 
-async def read_failures(client: Client, batch_id: str) -> Sequence[FailureGroup]:
+async def read_failures(client: Client, batch_id: str) -> Sequence[FailureView]:
     """Return what documents of a batch failed of, with an example of each, the most frequent cause first.
 
     Raises:
         BatchUnknown: If there is no such batch.
     """
-    record, browsing = await (await client.batch(batch_id)).record(), client.ledger.browsing
-    groups = await client.ledger.call(browsing.failures, record)
-    found = await client.ledger.call(browsing.at, record, [group.first for group in groups])
-    examples = {document.position: document for document in found}
-    return [FailureGroup.of(group, examples[group.first]) for group in groups]
+    return [FailureView.of(group) for group in await (await client.batch(batch_id)).failures()]
 
 
 async def read_documents(

@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from outlive.api.batch_pages import read_document, read_documents, read_failures, read_series
 from outlive.api.bodies import MOST_ROWS
 from outlive.api.connected import Connected
-from outlive.api.views_batches import DocumentDetail, DocumentPage, FailureGroup, SeriesView
+from outlive.api.views_batches import DocumentDetail, DocumentPage, FailureView, SeriesView
 from outlive.batch_results import results_as_bytes
 from outlive.ledger.browsing import DocumentFilter, DocumentStatus
 
@@ -33,7 +33,7 @@ async def get_series(
 
 
 @router.get("/failures")
-async def list_failures(client: Connected, batch_id: str) -> list[FailureGroup]:
+async def list_failures(client: Connected, batch_id: str) -> list[FailureView]:
     """List what documents failed of, with an example of each, the most frequent cause first."""
     return list(await read_failures(client, batch_id))
 

@@ -10,9 +10,8 @@ from pydantic import Field
 
 from outlive.api.views import BatchView, View
 from outlive.api.views_money import BudgetView
-from outlive.contracts.outcomes import explanation_of
-from outlive.handles import BatchStatus, trouble
-from outlive.ledger.browsing import BrowsedDocument, FailureCount
+from outlive.handles import BatchStatus, FailureGroup, trouble
+from outlive.ledger.browsing import BrowsedDocument
 from outlive.ledger.forecasting import Outlook
 from outlive.ledger.records import BatchState
 from outlive.ledger.series import BatchSeries
@@ -148,7 +147,7 @@ class DocumentPage(View):
     total: int | None = Field(default=None, description="Documents that fit; null where that takes reading them all.")
 
 
-class FailureGroup(View):
+class FailureView(View):
     """Documents that failed of one cause."""
 
     cause: str
@@ -157,13 +156,13 @@ class FailureGroup(View):
     example: DocumentRow
 
     @classmethod
-    def of(cls, group: FailureCount, example: BrowsedDocument) -> "FailureGroup":
+    def of(cls, group: FailureGroup) -> "FailureView":
         """Return the view of a group."""
         return cls(
             cause=group.cause,
             documents=group.documents,
-            explanation=explanation_of(group.cause),
-            example=DocumentRow.of(example),
+            explanation=group.explanation,
+            example=DocumentRow.of(group.example),
         )
 
 
