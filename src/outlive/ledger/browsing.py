@@ -45,9 +45,9 @@ class DocumentFilter:
     text: str = ""
 
     @property
-    def has_outcome(self) -> bool:
-        """Whether only documents with an outcome of some kind are meant."""
-        return self.status in {"done", "failed"} or self.cause is not None
+    def is_of_failures(self) -> bool:
+        """Whether only documents are meant that failed."""
+        return self.status == "failed" or self.cause is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +182,12 @@ def _look(
     """Look for some documents from a position on; return those that fit, and where to go on."""
     if not wanted.text:
         return _candidates(connection, record, wanted, at, limit)
-    room = NAMED_AT_ONCE if wanted.has_outcome else LOOKED_AT_ONCE
-    positions, reached = _candidates(connection, record, wanted, at, room)
+    is_done = wanted.status == "done" and wanted.cause is None  # most are: the few that hold the text are told apart
+    room = NAMED_AT_ONCE if wanted.is_of_failures else LOOKED_AT_ONCE
+    positions, reached = _candidates(connection, record, DocumentFilter() if is_done else wanted, at, room)
     holding = _holding(connection, record, positions, wanted.text)
+    if is_done:
+        holding = _done(connection, record.number, sorted(holding))
     hits = [position for position in positions if position in holding]
     return hits[:limit], reached if len(hits) <= limit else hits[limit]
 
@@ -266,6 +269,13 @@ def _holding(connection: Connection, record: BatchRecord, positions: Sequence[in
         for position, stored in connection.execute(query)
         if sought in (open_value(keys, stored, place) or "").casefold()
     }
+
+
+def _done(connection: Connection, number: int, positions: Sequence[int]) -> set[int]:
+    if not positions:
+        return set()
+    is_done = outcomes.c.batch == number, outcomes.c.status == Status.DONE, _among(outcomes.c.position, positions)
+    return set(connection.execute(select(outcomes.c.position).where(*is_done)).scalars())
 
 
 def _among(column: ColumnElement[int], positions: Sequence[int]) -> ColumnElement[bool]:
