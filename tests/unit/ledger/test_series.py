@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import insert
 
+from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchState
 from outlive.ledger.schema import batch_series
 from outlive.ledger.series import (
@@ -172,3 +173,26 @@ async def test_a_batch_that_has_recorded_nothing_has_no_rate(ledger):
     record = sealed(ledger, 1)
 
     assert asdict(ledger.series.recent(record.number, record.created_at, seconds=60))["seconds"] == 0
+
+
+async def test_no_step_is_shown_that_is_finer_than_what_was_written(ledger):
+    record = sealed(ledger, 1)
+    began = int(record.created_at) // 300 * 300 + 300
+    write(ledger, record.number, (began, 1.0, {"documents": 4}), (began + 900, 1.0, {"documents": 5}))
+
+    series = read(ledger, record, points=1_000)
+
+    assert (series.step_seconds, len(series.times)) == (10, 91)
+
+
+async def test_workers_that_record_at_the_same_time_add_to_the_same_series(ledger, where):
+    record = sealed(ledger, 400)
+
+    async with Ledger(where) as other:
+        windows = [await ledger.window("b"), await other.window("b")]
+        await asyncio.gather(
+            *(windows[at % 2].record(done(at, seconds=0.1 * (1 + at % 40), calls=1)) for at in range(400))
+        )
+
+    sums = read(ledger, record).sums
+    assert (sum(sums["documents"]), sum(sums["calls"])) == (400, 400)
