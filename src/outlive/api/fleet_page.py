@@ -14,6 +14,7 @@ from outlive.engine.fleet import Deployment, SeenWorker, known_workers, read_dep
 from outlive.engine.queues import SeenQueue, read_queue
 from outlive.ledger.outbox import DeliveryState
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 MOST_PARKED = 100  # that are shown
 
 
@@ -45,9 +46,10 @@ async def read_fleet(client: Client, _: str = "") -> FleetView:
     )
 
 
-def fleet_mark(fleet: FleetView) -> dict[str, object]:
+def timeless_fleet(fleet: FleetView) -> FleetView:
     """Return what of the page counts as a change: not that a worker was heard of again, nor the moment of reading."""
-    return fleet.model_dump(exclude={"as_of": True, "workers": {"__all__": {"heard_at"}}})
+    workers = [worker.model_copy(update={"heard_at": None}) for worker in fleet.workers]
+    return fleet.model_copy(update={"as_of": BEGINNING, "workers": workers})
 
 
 async def _engine_part(temporal: temporalio.client.Client, task_queue: str) -> _EnginePart:

@@ -28,6 +28,7 @@ from outlive.names import AGENT_WORKFLOW, PLAN_WORKFLOW, batch_workflow_id
 OLDEST_HAND_OFFS = 5
 LATEST_RUNS = 10
 MOST_BATCHES = 20  # that are open: of more, the latest
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 MOST_STUCK = 20  # that are named
 
 
@@ -80,9 +81,9 @@ async def read_home(client: Client, _: str = "") -> HomeView:
     )
 
 
-def home_mark(home: HomeView) -> dict[str, object]:
+def timeless_home(home: HomeView) -> HomeView:
     """Return what of the page counts as a change: all but the moment at which it was read."""
-    return home.model_dump(exclude={"as_of"})
+    return home.model_copy(update={"as_of": BEGINNING})
 
 
 async def _engine_part(
@@ -96,8 +97,7 @@ async def _engine_part(
         _workers(client, temporal),
         _stuck(client, temporal, opened),
     )
-    began = datetime.min.replace(tzinfo=UTC)
-    recent = sorted([*of_agents, *of_plans], key=lambda run: run.started_at or began, reverse=True)
+    recent = sorted([*of_agents, *of_plans], key=lambda run: run.started_at or BEGINNING, reverse=True)
     return _EnginePart(agents=agents, plans=plans, recent=recent[:LATEST_RUNS], workers=workers, stuck=stuck)
 
 

@@ -51,8 +51,8 @@ class BatchCard(BatchView):
             "problem": _problem(status),
             "created_at": moment(status.record.created_at),
             "finished_at": known_moment(status.record.finished_at),
-            "documents_per_minute": None if rate is None else rate * 60,
-            "seconds_left": outlook.seconds_left,
+            "documents_per_minute": None if rate is None else round(rate * 60, 1),
+            "seconds_left": _rounded(outlook.seconds_left),
             "reused": progress.reused,
             "begun_again": progress.begun_again,
             "in_flight": progress.in_flight,
@@ -74,7 +74,12 @@ class Forecast(View):
         if not outlook.basis:
             return None
         ends_at = known_moment(outlook.ends_at)
-        return cls(seconds_left=outlook.seconds_left, ends_at=ends_at, usd_nanos=outlook.usd_nanos, basis=outlook.basis)
+        return cls(
+            seconds_left=_rounded(outlook.seconds_left),
+            ends_at=ends_at and ends_at.replace(microsecond=0),
+            usd_nanos=outlook.usd_nanos,
+            basis=outlook.basis,
+        )
 
 
 class BatchDetail(BatchCard):
@@ -198,6 +203,10 @@ class DocumentDetail(DocumentRow):
             result=None if document.result is None else json.loads(document.result),
             source=SourceTextView.of(text),
         )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else float(round(seconds))
 
 
 def _problem(status: BatchStatus) -> str | None:

@@ -6,8 +6,8 @@ from pydantic_ai import Agent
 
 from engines import fresh, until
 from outlive import App, Durable
-from outlive.api.fleet_page import fleet_mark, read_fleet
-from outlive.api.home import home_mark, read_home
+from outlive.api.fleet_page import read_fleet, timeless_fleet
+from outlive.api.home import read_home, timeless_home
 from outlive.contracts.budgets import Budget
 from temporal.api.serving import api_of
 from temporal.desk.people import calling, waiting
@@ -114,13 +114,27 @@ async def test_the_fleet_shows_the_workers_of_the_project_and_its_queue(served, 
     assert (redelivered.status, redelivered.body) == (200, {"count": 0})
 
 
-async def test_a_page_that_was_read_again_is_the_same_page(served, settings):
+async def test_a_page_that_was_read_again_and_has_not_changed_is_the_same_page(served, settings):
+    client = await served(App("test"))
+    await read_home(client)  # of the first reading no rate of calls is known
+
+    homes = [await read_home(client), await read_home(client)]
+
+    assert homes[0].as_of < homes[1].as_of
+    assert timeless_home(homes[0]).as_of == timeless_home(homes[1]).as_of
+    assert timeless_home(homes[0]).rates == timeless_home(homes[1]).rates
+
+
+async def test_that_a_worker_was_heard_of_again_is_no_change_of_the_fleet(served, settings):
     client = await served(App("test"))
 
-    homes = [await read_home(client), await read_home(client), await read_home(client)]
-    fleets = [await read_fleet(client), await read_fleet(client)]
+    async def is_shown() -> bool:
+        return bool((await read_fleet(client)).workers)
 
-    assert homes[1].as_of < homes[2].as_of
-    assert set(home_mark(homes[1])) == set(type(homes[1]).model_fields) - {"as_of"}
-    assert "as_of" not in fleet_mark(fleets[0])
-    assert all("heard_at" not in worker for worker in fleet_mark(fleets[0])["workers"])
+    await until(is_shown, "a worker has told of itself", deadline=30)
+
+    fleet = await read_fleet(client)
+    heard = [worker.model_copy(update={"heard_at": datetime.now(tz=UTC)}) for worker in fleet.workers]
+    later = fleet.model_copy(update={"as_of": datetime.now(tz=UTC), "workers": heard})
+    assert later != fleet
+    assert timeless_fleet(later) == timeless_fleet(fleet)
