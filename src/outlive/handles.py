@@ -1,6 +1,7 @@
 """One batch in the hands of an application: where it stands, what changes it, what came of it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,10 +12,13 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from outlive.contracts.budgets import Budget
+from outlive.contracts.outcomes import explanation_of
 from outlive.contracts.windows import batch_input, windows_in_flight
 from outlive.engine.health import BatchHealth, batch_health, until_closed
 from outlive.engine.priority import priority_of
 from outlive.errors import BatchError, BatchUnknown, EngineUnavailable, UsageError
+from outlive.ledger.browsing import BrowsedDocument
+from outlive.ledger.forecasting import RECENT_SECONDS, Outlook, outlook_of
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, Progress
 from outlive.names import BATCH_WORKFLOW, PAUSE_SIGNAL, RESUME_SIGNAL, SET_WINDOWS_SIGNAL, batch_workflow_id
@@ -46,6 +50,36 @@ class BatchStatus:
     def has_ended(self) -> bool:
         """Whether nothing more will happen to the batch by itself."""
         return self.record.state in {BatchState.FINISHED, BatchState.CANCELLED}
+
+
+def trouble(status: BatchStatus) -> str | None:
+    """Return what keeps the batch from moving, and what to do, or None."""
+    record = status.record
+    if record.state is BatchState.PAUSED:
+        why = f" ({record.state_reason})" if record.state_reason else ""
+        return f"Paused{why}. Go on with `outlive batch resume {record.batch_id}`."
+    if status.has_ended:
+        return None
+    if status.health is None:
+        return "The engine does not answer at the moment; waiting for it."
+    if status.health.was_ended or status.health.workflow_status is None:
+        return f"The batch is not running in the engine. Go on with `outlive batch resume {record.batch_id}`."
+    return status.health.problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureGroup:
+    """Documents that failed of one cause.
+
+    Attributes:
+        explanation: What the cause means, and what to do.
+        example: The first of them.
+    """
+
+    cause: str
+    documents: int
+    explanation: str
+    example: BrowsedDocument
 
 
 class Connection(Protocol):
@@ -124,18 +158,28 @@ class BatchHandle:
                 f"Once it answers (`outlive doctor`), start it with `outlive batch resume {self.batch_id}`."
             ) from error
 
-    async def status(self, *, ask_engine: bool = True) -> BatchStatus:
-        """Return where the batch stands."""
+    async def status(self, *, ask_engine: bool = True, is_exact: bool = True) -> BatchStatus:
+        """Return where the batch stands.
+
+        Args:
+            is_exact: False takes sums that may be a moment old, for those who look often.
+        """
         record = await self.record()
-        progress = await self._client.ledger.call(self._client.ledger.batches.progress, self.batch_id)
+        progress = await self._progress(record, is_exact=is_exact)
         health = None
         if ask_engine and record.state is not BatchState.FINISHED:
             temporal = await self._client.temporal()
             health = await batch_health(temporal, batch_workflow_id(self.batch_id), self._client.settings.task_queue)
             if health is not None and health.was_ended:  # maybe since the ledger was read: look again
                 record = await self.record()
-                progress = await self._client.ledger.call(self._client.ledger.batches.progress, self.batch_id)
+                progress = await self._progress(record, is_exact=is_exact)
         return BatchStatus(record=record, progress=progress, health=health)
+
+    async def outlook(self, status: BatchStatus) -> Outlook:
+        """Return how fast the batch is, and what is to be expected of it."""
+        record, book = status.record, self._client.ledger.series
+        recent = await self._client.ledger.call(book.recent, record.number, record.created_at, seconds=RECENT_SECONDS)
+        return outlook_of(record, status.progress, recent, now=time.time())
 
     async def watch(self, *, interval: float = WATCH_SECONDS) -> AsyncIterator[BatchStatus]:
         """Yield where the batch stands, again and again, until it has ended. An engine that restarts is waited for."""
@@ -224,6 +268,22 @@ class BatchHandle:
             await self.start()
         return count
 
+    async def failures(self) -> list[FailureGroup]:
+        """Return what documents failed of, the most frequent cause first."""
+        record, ledger = await self.record(), self._client.ledger
+        counts = await ledger.call(ledger.browsing.failures, record)
+        found = await ledger.call(ledger.browsing.at, record, [count.first for count in counts])
+        examples = {document.position: document for document in found}
+        return [
+            FailureGroup(
+                cause=count.cause,
+                documents=count.documents,
+                explanation=explanation_of(count.cause),
+                example=examples[count.first],
+            )
+            for count in counts
+        ]
+
     async def results(self) -> AsyncIterator[DocumentResult]:
         """Yield every entry of the source in source order with what became of it so far."""
         async for chunk in self.results_in_chunks():
@@ -243,6 +303,10 @@ class BatchHandle:
             limit: The most entries.
         """
         return await self._client.ledger.call(self._client.ledger.batches.results_page, self.batch_id, start, limit)
+
+    async def _progress(self, record: BatchRecord, *, is_exact: bool) -> Progress:
+        ledger = self._client.ledger
+        return await (ledger.call(ledger.batches.progress, self.batch_id) if is_exact else ledger.progress(record))
 
     async def _until_closed(self, temporal: temporalio.client.Client) -> None:
         """Wait for the end of the run that has marked the batch as ended: it must not be taken for a new one."""

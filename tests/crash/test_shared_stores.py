@@ -112,7 +112,7 @@ async def test_a_batch_outlives_a_worker_and_an_outage_of_the_store_and_no_compl
 
 async def results_are_whole(project: Project, handle, objects: ObjectServer) -> None:
     """The results, written into the bucket, have each document once."""
-    from outlive.cli.results import result_row
+    from outlive.batch_results import result_row
 
     with open_sink("s3://documents/out.jsonl") as sink:
         async for rows in handle.results_in_chunks():

@@ -9,6 +9,7 @@ from outlive.contracts.notifications import Kafka, Occurrence, Target, Webhook
 from outlive.errors import AppError, UsageError
 
 LONGEST_ID = 200
+MOST_ROWS = 2**31 - 1  # what a key of the ledger may be on PostgreSQL
 MOST_DOCUMENTS = 100_000  # in one request; the limit on the body's size is usually met before
 
 Id = Annotated[
@@ -32,6 +33,8 @@ Who = Annotated[
 Spend = Annotated[
     str, Field(default="", max_length=200, description="The most that it may spend: `0.50usd`, `25usd,100calls`.")
 ]
+
+Caps = Annotated[str, Field(min_length=1, max_length=200, description="The most that it may spend: `25usd,100calls`.")]
 
 
 class Body(BaseModel):
@@ -168,3 +171,32 @@ class ClaimBody(Body):
 
     by: Who
     force: bool = False
+
+
+class ConcurrencyBody(Body):
+    """Change how many documents of a batch are in flight."""
+
+    documents: int = Field(ge=1, le=100_000, description="Documents in flight over all workers.")
+
+
+class BudgetBody(Body):
+    """Set what a batch may spend."""
+
+    budget: Caps
+    by: Who
+
+
+class RaiseBody(Body):
+    """Raise a budget."""
+
+    key: str = Field(min_length=1, max_length=1_100, description="As `GET /v1/budgets` has it.")
+    budget: Caps
+    by: Who
+
+
+class RedeliverBody(Body):
+    """Send events again."""
+
+    numbers: list[Annotated[int, Field(ge=0, le=MOST_ROWS)]] | None = Field(
+        default=None, max_length=1_000, description="Of deliveries; null for all that were given up."
+    )

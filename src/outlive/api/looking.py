@@ -102,12 +102,18 @@ async def batch_view(client: Client, batch_id: str, *, wait: float = 0.0) -> Bat
     Raises:
         BatchUnknown: If there is no such batch.
     """
-    handle = await client.batch(batch_id)
     if wait:
-        found = await _within(wait, handle.result())
-        if found is not None:
-            return BatchView.of(found.value)
-    return BatchView.of(await handle.status())
+        await until_ended(client, batch_id, wait)
+    return BatchView.of(await (await client.batch(batch_id)).status())
+
+
+async def until_ended(client: Client, batch_id: str, seconds: float) -> None:
+    """Wait until a batch has ended, at most so many seconds.
+
+    Raises:
+        BatchUnknown: If there is no such batch.
+    """
+    await _within(seconds, (await client.batch(batch_id)).result())
 
 
 class _Found(Generic[T]):

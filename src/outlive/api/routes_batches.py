@@ -5,12 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from outlive.api.bodies import BatchBody
+from outlive.api.batch_pages import card_of, read_batch, read_batches, status_of
+from outlive.api.bodies import BatchBody, BudgetBody, ConcurrencyBody
 from outlive.api.connected import Connected, IdempotencyKey, Wait, one_id
-from outlive.api.looking import batch_view
+from outlive.api.looking import until_ended
 from outlive.api.problems import Problem
 from outlive.api.starting import start_batch
-from outlive.api.views import BatchView, ResultsPage, StartedView, documents_of
+from outlive.api.views import ResultsPage, StartedView, documents_of
+from outlive.api.views_batches import BatchCard, BatchDetail
+from outlive.contracts.budgets import Budget
+from outlive.handles import BatchHandle
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -33,15 +37,17 @@ async def start_one(client: Connected, body: BatchBody, response: Response, key:
 
 
 @router.get("")
-async def list_batches(client: Connected) -> list[BatchView]:
+async def list_batches(client: Connected) -> list[BatchCard]:
     """List the batches of the project, the oldest first, as the ledger has them."""
-    return [BatchView.of(await handle.status(ask_engine=False)) for handle in await client.batches()]
+    return list(await read_batches(client))
 
 
 @router.get("/{batch_id}")
-async def get_batch(client: Connected, batch_id: str, wait: Wait = 0) -> BatchView:
+async def get_batch(client: Connected, batch_id: str, wait: Wait = 0) -> BatchDetail:
     """Return where a batch stands: at once, or when it has ended, at the latest after `wait` seconds."""
-    return await batch_view(client, batch_id, wait=wait)
+    if wait:
+        await until_ended(client, batch_id, wait)
+    return await read_batch(client, batch_id)
 
 
 @router.get("/{batch_id}/results")
@@ -60,23 +66,53 @@ async def get_results(
 
 
 @router.post("/{batch_id}/cancel", status_code=202)
-async def cancel_batch(client: Connected, batch_id: str) -> BatchView:
+async def cancel_batch(client: Connected, batch_id: str) -> BatchCard:
     """End a batch after the documents in flight. What is done stays; starting it again goes on."""
-    await (await client.batch(batch_id)).cancel()
-    return await batch_view(client, batch_id)
+    handle = await client.batch(batch_id)
+    await handle.cancel()
+    return await _card(handle)
 
 
 @router.post("/{batch_id}/pause", status_code=202)
-async def pause_batch(client: Connected, batch_id: str) -> BatchView:
+async def pause_batch(client: Connected, batch_id: str) -> BatchCard:
     """Begin no further document; those in flight are finished."""
-    await (await client.batch(batch_id)).pause()
-    return await batch_view(client, batch_id)
+    handle = await client.batch(batch_id)
+    await handle.pause()
+    return await _card(handle)
 
 
 @router.post("/{batch_id}/resume", status_code=202)
-async def resume_batch(client: Connected, batch_id: str) -> BatchView:
+async def resume_batch(client: Connected, batch_id: str) -> BatchCard:
     """Go on with a batch that is paused or cancelled."""
     handle = await client.batch(batch_id)
     await handle.start()
     await handle.resume()
-    return await batch_view(client, batch_id)
+    return await _card(handle)
+
+
+@router.post("/{batch_id}/concurrency", status_code=202)
+async def set_concurrency(client: Connected, batch_id: str, body: ConcurrencyBody) -> BatchCard:
+    """Change how many documents are in flight over all workers; they see it within a second."""
+    handle = await client.batch(batch_id)
+    await handle.set_concurrency(body.documents)
+    return await _card(handle)
+
+
+@router.post("/{batch_id}/budget")
+async def set_budget(client: Connected, batch_id: str, body: BudgetBody) -> BatchCard:
+    """Set what the batch may spend. One that is paused for money goes on by itself where that is enough."""
+    handle = await client.batch(batch_id)
+    await handle.set_budget(Budget.parse(body.budget), by=body.by)
+    return await _card(handle)
+
+
+@router.post("/{batch_id}/retry", status_code=202)
+async def retry_failed(client: Connected, batch_id: str) -> BatchCard:
+    """Do the failed documents of a batch that has ended again. What they cost before stays counted."""
+    handle = await client.batch(batch_id)
+    await handle.retry_failed()
+    return await _card(handle)
+
+
+async def _card(handle: BatchHandle) -> BatchCard:
+    return await card_of(handle, await status_of(handle))

@@ -119,8 +119,10 @@ def status(batch_id: str, as_json: bool) -> None:
     """Say where a batch stands, and what keeps it from moving."""
 
     async def run() -> None:
-        from outlive.cli.following import facts, trouble
+        from outlive.cli.amounts import dollars
+        from outlive.cli.following import facts
         from outlive.errors import EngineUnavailable
+        from outlive.handles import trouble
 
         no_engine = ""
         async with _client() as client:
@@ -129,15 +131,40 @@ def status(batch_id: str, as_json: bool) -> None:
                 found = await handle.status()
             except EngineUnavailable as error:  # what the ledger knows is worth saying all the same
                 found, no_engine = await handle.status(ask_engine=False), str(error)
+            outlook = await handle.outlook(found)
         if as_json:
-            click.echo(json.dumps(_plain(found), indent=2))
+            click.echo(json.dumps({**_plain(found), "outlook": asdict(outlook)}, indent=2))
             return
         progress = found.progress
         recorded = progress.done + progress.failed_count
         click.echo(f"{found.record.batch_id}: {found.record.state}, {recorded:,} of {progress.total:,} documents")
-        click.echo(facts(found))
+        click.echo(facts(found, outlook.documents_per_second))
+        if outlook.usd_nanos is not None:
+            click.echo(f"All of it will cost about {dollars(outlook.usd_nanos)}. {outlook.basis}")
         if note := no_engine or trouble(found):
             click.echo(note)
+
+    asyncio.run(run())
+
+
+@batch.command()
+@click.argument("batch_id")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def failures(batch_id: str, as_json: bool) -> None:
+    """Say what documents failed of, with an example of each cause and what to do."""
+
+    async def run() -> None:
+        async with _client() as client:
+            groups = await (await client.batch(batch_id)).failures()
+        if as_json:
+            click.echo(json.dumps([asdict(group) for group in groups], indent=2))
+            return
+        if not groups:
+            click.echo("No document failed.", err=True)
+        for group in groups:
+            documents = f"{group.documents:,} document{'s' if group.documents > 1 else ''}"
+            click.echo(f"{group.cause}, {documents}: {group.explanation}")
+            click.echo(f"  such as {group.example.uri}: {group.example.reason}")
 
     asyncio.run(run())
 
@@ -286,6 +313,8 @@ def _plain(status: "BatchStatus") -> dict[str, Any]:
         "source": record.spec.source,
         "model": record.spec.model,
         "concurrency": record.concurrency,
+        "created_at": record.created_at,
+        "finished_at": record.finished_at,
         "documents": record.document_count,
         "duplicates": record.duplicate_count,
         "progress": {**asdict(progress), "missing": progress.missing},

@@ -25,6 +25,7 @@ from outlive.engine.binary import find_binary, find_engines, is_ours
 from outlive.engine.connection import connect, read_cluster, read_retention
 from outlive.engine.health import count_pollers
 from outlive.engine.home import Home
+from outlive.engine.overview import STUCK_RUNS
 from outlive.engine.ports import is_free
 from outlive.engine.preparation import read_version
 from outlive.engine.presence import Presence
@@ -41,7 +42,6 @@ LONGEST_LOCK_SECONDS = 2.0  # commits take milliseconds
 MOST_RUNS_NAMED = 5
 MOST_FILES = 20_000
 RUNNING_AGENTS = f"WorkflowType = '{AGENT_WORKFLOW}' AND ExecutionStatus = 'Running'"
-STUCK_RUNS = "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running'"
 
 
 async def examine(settings: Settings, *, app: str | None = None) -> list[Finding]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outlive.cli.amounts import duration, price
-from outlive.handles import BatchHandle, BatchStatus
+from outlive.handles import BatchHandle, BatchStatus, trouble
 from outlive.ledger.records import BatchState
 
 RATE_WINDOW_SECONDS = 20.0
@@ -154,18 +154,3 @@ def facts(status: BatchStatus, per_second: float | None = None) -> str:
     if progress.missing and per_second and not status.has_ended:
         parts.append(f"about {duration(progress.missing / per_second)} left")
     return "  ·  ".join(parts)
-
-
-def trouble(status: BatchStatus) -> str | None:
-    """Return what keeps the batch from moving, and what to do, or None."""
-    record = status.record
-    if record.state is BatchState.PAUSED:
-        why = f" ({record.state_reason})" if record.state_reason else ""
-        return f"Paused{why}. Go on with `outlive batch resume {record.batch_id}`."
-    if status.has_ended:
-        return None
-    if status.health is None:
-        return "The engine does not answer at the moment; waiting for it."
-    if status.health.was_ended or status.health.workflow_status is None:
-        return f"The batch is not running in the engine. Go on with `outlive batch resume {record.batch_id}`."
-    return status.health.problem

@@ -5,7 +5,6 @@ import getpass
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -16,7 +15,7 @@ from outlive.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from outlive.ledger.budgets import BudgetRecord
+    from outlive.ledger.budget_records import BudgetRecord
     from outlive.ledger.ledger import Ledger
 
 T = TypeVar("T")
@@ -78,7 +77,9 @@ def raise_budget(key: str, amounts: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def spend(by: str, since: str | None, as_json: bool) -> None:
     """Tell what was spent on model calls. A call whose price nobody knows is counted apart, never as nothing."""
-    first = _first_day(since)
+    from outlive.ledger.spending import first_day
+
+    first = first_day(since)
     rows = _with_ledger(lambda ledger: ledger.spending.totals(by, since=first))
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
@@ -131,18 +132,6 @@ def _check_key(key: str) -> None:
         raise UsageError(
             f"{key!r} is no key of a budget. Write agent/NAME/ID for a run, batch/ID, app/NAME or tenant/NAME."
         )
-
-
-def _first_day(since: str | None) -> str:
-    if since is None:
-        return ""
-    today = datetime.now(tz=UTC).date()
-    try:
-        if since.endswith("d"):
-            return (today - timedelta(days=int(since[:-1]) - 1)).isoformat()
-        return datetime.fromisoformat(since).date().isoformat()
-    except ValueError as error:
-        raise UsageError(f"--since is {since!r}. Write a day such as 2026-11-01, or 7d.") from error
 
 
 def _print(table: "Table") -> None:

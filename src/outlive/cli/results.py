@@ -2,23 +2,17 @@
 
 import asyncio
 import contextlib
-import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from outlive.cli.amounts import NANOS
+from outlive.batch_results import result_row
 from outlive.cli.references import default_app
 from outlive.documents.places import database_parts
-from outlive.documents.rows import ResultRow, kinds_of_schema
+from outlive.documents.rows import kinds_of_schema
 from outlive.documents.sinks import open_sink
 from outlive.errors import AppError
 from outlive.handles import BatchHandle
-from outlive.ledger.records import DocumentResult
 from outlive.settings import Settings
-
-MISSING = "missing"
-"""Status of a document that has no outcome yet."""
 
 
 async def write_results(handle: BatchHandle, destination: str, *, file_format: str | None = None) -> int:
@@ -51,25 +45,6 @@ async def _kinds(handle: BatchHandle) -> dict[str, str] | None:
             return None
     output = prepare_output(wanted)
     return None if output.schema is None or output.wrapped else kinds_of_schema(output.schema)
-
-
-def result_row(row: DocumentResult) -> ResultRow:
-    """Return a ledger row as the sinks take it."""
-    return ResultRow(
-        position=row.position,
-        uri=row.uri,
-        status=row.status or MISSING,
-        result=json.loads(row.result) if row.result is not None else None,
-        cause=row.cause,
-        reason=row.reason,
-        model=row.model,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        usd=None if row.usd_nanos is None else Decimal(row.usd_nanos) / NANOS,
-        reused=row.reused,
-        duplicate_of=row.duplicate_of,
-        fields=row.fields,
-    )
 
 
 def default_destination(batch_id: str) -> str:

@@ -184,6 +184,20 @@ async def list_workers(client: Client, *, now: datetime | None = None) -> AsyncI
             return
 
 
+async def known_workers(client: Client) -> list[SeenWorker] | None:
+    """Return the workers that have told of themselves lately; None where the cluster keeps no such list.
+
+    Raises:
+        RPCError: If the cluster does not answer.
+    """
+    try:
+        return [worker async for worker in list_workers(client)]
+    except RPCError as error:
+        if error.status in {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED}:
+            return None
+        raise
+
+
 def _seen(heartbeat: WorkerHeartbeat, now: datetime) -> SeenWorker:
     heard_at = _moment(heartbeat.heartbeat_time)
     state = _WORKER_STATES.get(heartbeat.status, "running")

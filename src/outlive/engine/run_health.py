@@ -27,6 +27,7 @@ from outlive.names import (
 from outlive.settings import Settings
 
 RUNNING = WorkflowExecutionStatus.RUNNING
+MOST_LISTED = 1_000  # runs of one answer of the engine
 REPORTED_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 
@@ -127,7 +128,8 @@ async def list_runs(
     if since is not None:
         query.append(f'StartTime > "{since.astimezone(UTC).isoformat()}"')
     count = 0
-    async for execution in client.list_workflows(" AND ".join(query)):
+    page_size = MOST_LISTED if states else min(limit, MOST_LISTED)
+    async for execution in client.list_workflows(" AND ".join(query), page_size=page_size):
         began = await read_beginning(execution)
         if since is not None and began < since.astimezone(UTC):  # it has continued as new since then
             continue

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Engine,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -27,12 +26,13 @@ from sqlalchemy.exc import IntegrityError
 from outlive.contracts.batches import BatchSpec, ReadingOptions
 from outlive.errors import BatchError, BatchUnknown
 from outlive.ledger.addresses import uri_key
-from outlive.ledger.dialects import insert_into, total
+from outlive.ledger.dialects import insert_into
 from outlive.ledger.lookups import keyed
 from outlive.ledger.outages import Again, repeatable
+from outlive.ledger.progress import sum_up
 from outlive.ledger.records import BatchRecord, BatchState, DocumentResult, NewDocument, Progress
 from outlive.ledger.results import result_of, results_between
-from outlive.ledger.schema import batches, begun, calls, documents, outcomes
+from outlive.ledger.schema import batch_series, batches, begun, calls, documents, outcomes
 
 ROWS_PER_INSERT = 5_000
 ROWS_PER_READ = 2_000
@@ -172,6 +172,19 @@ class Batches:
             )
 
     @repeatable(Again.ALWAYS)
+    def listed(self, states: Collection[BatchState] = ()) -> list[BatchRecord]:
+        """Return the batches that are written down, the oldest first.
+
+        Args:
+            states: All, where none is given.
+        """
+        query = select(batches).where(batches.c.state != BatchState.LOADING).order_by(batches.c.number)
+        if states:
+            query = query.where(batches.c.state.in_(list(states)))
+        with self._engine.begin() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    @repeatable(Again.ALWAYS)
     def set_state(self, batch_id: str, state: BatchState, reason: str | None = None) -> None:
         """Remember where the batch stands, and why."""
         finished_at = time.time() if state in {BatchState.FINISHED, BatchState.CANCELLED} else None
@@ -192,7 +205,7 @@ class Batches:
     def progress(self, batch_id: str) -> Progress:
         """Sum up the outcomes so far."""
         with self._engine.begin() as connection:
-            return _progress(connection, _require(connection, batch_id))
+            return sum_up(connection, _require(connection, batch_id))
 
     @repeatable(Again.ALWAYS)
     def first_missing(self, batch_id: str) -> tuple[int, int]:
@@ -250,8 +263,10 @@ class Batches:
 def _find(connection: Connection, batch_id: str, *, locked: bool = False) -> BatchRecord | None:
     query = select(batches).where(batches.c.batch_id == batch_id)
     row = connection.execute(query.with_for_update() if locked else query).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _record(row)
+
+
+def _record(row: Any) -> BatchRecord:
     return BatchRecord(
         number=row.number,
         batch_id=row.batch_id,
@@ -274,7 +289,7 @@ def _require(connection: Connection, batch_id: str, *, locked: bool = False) -> 
 
 
 def _remove(connection: Connection, number: int) -> None:
-    for table in (documents, begun, outcomes, calls):
+    for table in (documents, begun, outcomes, calls, batch_series):
         connection.execute(delete(table).where(table.c.batch == number))
     connection.execute(delete(batches).where(batches.c.number == number))
 
@@ -317,49 +332,6 @@ def _with_outcome() -> Any:
 
 def _missing(number: int) -> Any:
     return and_(documents.c.batch == number, documents.c.duplicate_of.is_(None), outcomes.c.position.is_(None))
-
-
-def _progress(connection: Connection, record: BatchRecord) -> Progress:
-    sums = connection.execute(
-        select(
-            outcomes.c.status,
-            outcomes.c.cause,
-            func.count().label("documents"),
-            total(outcomes.c.reused).label("reused"),
-            total(outcomes.c.calls).label("calls"),
-            total(outcomes.c.input_tokens).label("input_tokens"),
-            total(outcomes.c.output_tokens).label("output_tokens"),
-            total(outcomes.c.usd_nanos).label("usd_nanos"),
-            (func.count() - func.count(outcomes.c.usd_nanos)).label("unpriced"),
-        )
-        .where(outcomes.c.batch == record.number)
-        .group_by(outcomes.c.status, outcomes.c.cause)
-    ).all()
-    again = begun.c.times - 1 - begun.c.outages
-    earlier = connection.execute(
-        select(
-            total(case((begun.c.times > 0, 1), else_=0)).label("documents"),
-            total(case((again > 0, again), else_=0)).label("again"),
-            total(begun.c.earlier_calls).label("calls"),
-            total(begun.c.earlier_input_tokens).label("input_tokens"),
-            total(begun.c.earlier_output_tokens).label("output_tokens"),
-            total(begun.c.earlier_usd_nanos).label("usd_nanos"),
-        ).where(begun.c.batch == record.number)
-    ).one()
-    recorded = sum(row.documents for row in sums)
-    return Progress(
-        total=record.unique_count,
-        done=sum(row.documents for row in sums if row.status == "done"),
-        reused=sum(row.reused for row in sums),
-        failed={row.cause: row.documents for row in sums if row.status == "failed"},
-        calls=sum(row.calls for row in sums) + earlier.calls,
-        input_tokens=sum(row.input_tokens for row in sums) + earlier.input_tokens,
-        output_tokens=sum(row.output_tokens for row in sums) + earlier.output_tokens,
-        usd_nanos=sum(row.usd_nanos for row in sums) + earlier.usd_nanos,
-        unpriced=sum(row.unpriced for row in sums),
-        begun_again=earlier.again,
-        in_flight=max(0, earlier.documents - recorded),
-    )
 
 
 def _carry_cost(connection: Connection, failed: ColumnElement[bool]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, u
 
 from outlive.contracts.budgets import Budget, BudgetScope
 from outlive.errors import BudgetError
+from outlive.ledger.budget_records import DOUBTFUL, HELD, BudgetRecord, budget_record
 from outlive.ledger.reserving import (
     AMOUNTS,
     Hold,
@@ -27,33 +28,7 @@ from outlive.ledger.reserving import (
 from outlive.ledger.schema import budget_changes, budget_waits, budgets, reservations
 from outlive.ledger.upserts import insert_missing, insert_or_set
 
-HELD, DOUBTFUL = "held", "doubtful"
 TOLD_AGAIN_SECONDS = 10.0  # after which a workflow that still waits is told again: whoever told it may have died
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetRecord:
-    """A budget as the ledger has it; dollars in billionths.
-
-    Attributes:
-        caps: By name of the amount; None where there is none.
-        spent: What completed calls came to.
-        held: What calls in flight may come to.
-        doubtful: What calls may have come to whose answer was never known: they count as if they had.
-        unpriced_calls: Of those spent, calls whose price nobody knows.
-        version: Counts the changes of the caps.
-        waiting: How many workflows wait for it to be raised.
-    """
-
-    key: str
-    caps: Mapping[str, int | None]
-    spent: Mapping[str, int]
-    held: Mapping[str, int]
-    doubtful: Mapping[str, int]
-    unpriced_calls: int
-    unknown_prices: str
-    version: int
-    waiting: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +143,14 @@ class Budgets:
     def find(self, keys: Sequence[str] | None = None) -> list[BudgetRecord]:
         """Return budgets by key; all of them, where no keys are given."""
         query = select(budgets).order_by(budgets.c.key)
-        waits = select(budget_waits.c.key)
+        waits = select(budget_waits.c.key, budget_waits.c.workflow_id).order_by(budget_waits.c.since)
         if keys is not None:
             query = query.where(budgets.c.key.in_(keys))
             waits = waits.where(budget_waits.c.key.in_(keys))
         with self._engine.connect() as connection:
-            waiting = list(connection.execute(waits).scalars())
-            return [_record(row, waiting.count(row["key"])) for row in connection.execute(query).mappings()]
+            waiting = connection.execute(waits).all()
+            rows = connection.execute(query).mappings()
+            return [budget_record(row, [run for key, run in waiting if key == row["key"]]) for row in rows]
 
     def waits_to_tell(self) -> list[BudgetWait]:
         """Return the workflows that wait for a budget which was changed since; this caller is to tell them.
@@ -377,15 +353,3 @@ def _is(wait: BudgetWait) -> tuple[Any, Any]:
 
 def _said(name: str, amount: int) -> str:
     return f"${amount / 1_000_000_000:g}" if name == "usd_nanos" else f"{amount:,} {name}"
-
-
-def _record(row: RowMapping, waiting: int) -> BudgetRecord:
-    return BudgetRecord(
-        key=row["key"],
-        caps={name: row[name] for name in AMOUNTS},
-        **{kind: {name: row[f"{kind}_{name}"] for name in AMOUNTS} for kind in ("spent", HELD, DOUBTFUL)},
-        unpriced_calls=row["unpriced_calls"],
-        unknown_prices=row["unknown_prices"],
-        version=row["version"],
-        waiting=waiting,
-    )

@@ -15,6 +15,7 @@ from outlive.encryption.keyring import Keyring
 from outlive.errors import BatchError, EncryptionError, LedgerError
 from outlive.ledger.approval_rules import ApprovalRules
 from outlive.ledger.batches import Batches
+from outlive.ledger.browsing import Browsing
 from outlive.ledger.budgets import Budgets
 from outlive.ledger.database import open_database
 from outlive.ledger.deliveries import Deliveries
@@ -25,9 +26,12 @@ from outlive.ledger.outages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, L
 from outlive.ledger.outbox import Outbox
 from outlive.ledger.plans import PlanBook
 from outlive.ledger.postgres import open_postgres, shown
+from outlive.ledger.progress import LeisurelyProgress
 from outlive.ledger.rates import Rates
+from outlive.ledger.records import BatchRecord, Progress
 from outlive.ledger.retention import Retention
 from outlive.ledger.schema import SCHEMA_VERSION, metadata
+from outlive.ledger.series import SeriesBook
 from outlive.ledger.spending import Spending
 from outlive.ledger.tables import Wanted
 from outlive.ledger.window import STATEMENTS, WindowLedger
@@ -86,6 +90,7 @@ class Ledger:
         self.name = str(where) if isinstance(where, Path) else shown(where)
         self._engine: Engine | None = None
         self._writer: GroupCommit | None = None
+        self._progress = LeisurelyProgress()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
 
     async def __aenter__(self) -> Self:
@@ -155,6 +160,20 @@ class Ledger:
         return Batches(self.engine)
 
     @property
+    def browsing(self) -> Browsing:
+        """Reads of a batch's documents for whoever pages through them, to be run through `call`."""
+        return Browsing(self.engine)
+
+    @property
+    def series(self) -> SeriesBook:
+        """Reads of how batches went over time, to be run through `call`."""
+        return SeriesBook(self.engine)
+
+    async def progress(self, record: BatchRecord) -> Progress:
+        """Return the sums over a batch's outcomes, a few times as old as it takes to make them at most."""
+        return await self._progress.read(record, lambda: self.call(self.batches.progress, record.batch_id))
+
+    @property
     def effects(self) -> Effects:
         """Reads and writes of calls made on behalf of agents, to be run through `call`."""
         return Effects(self.engine)
@@ -215,4 +234,4 @@ class Ledger:
             raise BatchError(f"Unknown batch {batch_id!r}: this worker's ledger is {self.name!r}.")
         if self._writer is None:
             self._writer = GroupCommit(self.engine, STATEMENTS)
-        return WindowLedger(self.engine, self._writer, found.number)
+        return WindowLedger(self.engine, self._writer, found)

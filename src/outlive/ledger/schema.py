@@ -125,6 +125,26 @@ Index(  # covers what progress sums up, so that a million outcomes are counted w
     outcomes.c.usd_nanos,
 )
 
+Index(  # the documents of one status or cause, in the order of the source
+    "outcomes_by_status", outcomes.c.batch, outcomes.c.status, outcomes.c.cause, outcomes.c.position
+)
+
+batch_series = Table(  # how a batch went: sums over the outcomes that were recorded in a step of time, by their latency
+    "batch_series",
+    metadata,
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("moment", BigInteger, primary_key=True, autoincrement=False),  # when the step began, seconds since the epoch
+    Column("latency", Integer, primary_key=True, autoincrement=False),  # a bin of ledger.series
+    Column("documents", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),  # of them
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("usd_nanos", BigInteger, nullable=False),
+    Column("unpriced", Integer, nullable=False),  # documents whose price is not known
+    sqlite_with_rowid=False,
+)
+
 calls = Table(  # completed model calls of documents that have no outcome yet: never made again
     "calls",
     metadata,

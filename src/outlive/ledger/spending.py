@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
+from outlive.errors import UsageError
 from outlive.ledger.budgets import settle
+from outlive.ledger.dialects import total
 from outlive.ledger.schema import spending
 from outlive.ledger.upserts import insert_or_add
 
@@ -52,6 +54,25 @@ class SpendingRow:
     unpriced_calls: int
 
 
+def first_day(since: str | None) -> str:
+    """Return the first day that counts, as `Spending.totals` takes it.
+
+    Args:
+        since: A day, ``2026-11-01``, or ``7d`` for the last seven days, in UTC; None or empty for all.
+
+    Raises:
+        UsageError: If it is anything else.
+    """
+    if not since:
+        return ""
+    try:
+        if since.endswith("d"):
+            return (datetime.now(tz=UTC).date() - timedelta(days=int(since[:-1]) - 1)).isoformat()
+        return datetime.fromisoformat(since).date().isoformat()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"The first day is {since!r}. Write a day such as 2026-11-01, or 7d.") from error
+
+
 def record_spent(connection: Connection, calls: Sequence[Spent]) -> None:
     """Count completed calls into the totals, and settle their reservations, in the transaction that is open."""
     sums: dict[tuple[str, str, str], list[int]] = {}
@@ -80,6 +101,11 @@ class Spending:
         """Count completed calls, and settle their reservations, in one transaction."""
         with self._writing.begin() as connection:
             record_spent(connection, calls)
+
+    def count_calls(self) -> int:
+        """Return how many calls were ever counted."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(total(spending.c.calls))).scalar_one()
 
     def totals(self, by: str, *, since: str = "") -> list[SpendingRow]:
         """Return sums, the dearest first.

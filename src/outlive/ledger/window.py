@@ -4,17 +4,19 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, and_, select, tuple_
 
-from outlive.contracts.outcomes import Outcome
+from outlive.contracts.outcomes import Outcome, Status
 from outlive.encryption.columns import keys_of, seal_value
 from outlive.ledger.dialects import is_postgres
 from outlive.ledger.lookups import keyed, stored_as
 from outlive.ledger.outages import Again, repeatable
-from outlive.ledger.records import PendingDocument
+from outlive.ledger.records import BatchRecord, PendingDocument
 from outlive.ledger.schema import batches, begun, calls, documents, outcomes
+from outlive.ledger.series import add_to_series, latency_bin, moment_of
 from outlive.ledger.spending import Spent, record_spent
 from outlive.ledger.writer import GroupCommit, Row
 
@@ -62,8 +64,9 @@ def record_calls(connection: Connection, rows: list[Row]) -> None:
 
 
 def record_outcomes(connection: Connection, rows: list[Row]) -> None:
-    """Keep outcomes; a document that has one already keeps it."""
-    _write(connection, _RECORD_OUTCOME, [_outcome_row(connection, row) for row in rows])
+    """Keep outcomes, and count them into their batch's series; a document that has one already keeps it."""
+    kept = _write(connection, _RECORD_OUTCOME, [_outcome_row(connection, row) for row in rows])
+    add_to_series(connection, map(_series_part, rows if kept == len(rows) else _first(connection, rows)))
 
 
 def forget_calls(connection: Connection, rows: list[Row]) -> None:
@@ -83,19 +86,36 @@ def give_back(connection: Connection, rows: list[Row]) -> None:
 
 def _outcome_row(connection: Connection, row: Row) -> Row:
     """Return an outcome as the table holds it: plain SQL goes past what the columns do by themselves."""
-    batch, position, status, cause, reason, result, *counts, content_key, reused, seconds, recorded_at = row
+    batch, position, status, cause, reason, result, *counts, content_key, reused, seconds, recorded_at, _ = row
     reason = _sealed(connection, reason, "outcomes.reason")
     result = _sealed(connection, result, "outcomes.result")
     content_key = keyed(connection, content_key) if isinstance(content_key, bytes) else None
     return (batch, position, status, cause, reason, result, *counts, content_key, reused, seconds, recorded_at)
 
 
+def _series_part(row: tuple[Any, ...]) -> tuple[tuple[int, int, int], Sequence[int]]:
+    batch, _, status, *_, calls, input_tokens, output_tokens, usd_nanos, _, _, seconds, _, moment = row
+    sums = (1, int(status == Status.FAILED), calls, input_tokens, output_tokens, usd_nanos or 0, int(usd_nanos is None))
+    return (batch, moment, latency_bin(seconds)), sums
+
+
+def _first(connection: Connection, rows: list[Row]) -> list[Row]:
+    """Return those of these outcomes that were kept: of others another attempt had recorded one before."""
+    places = tuple_(outcomes.c.batch, outcomes.c.position).in_([row[:2] for row in rows])
+    query = select(outcomes.c.batch, outcomes.c.position, outcomes.c.seconds, outcomes.c.recorded_at).where(places)
+    kept = {tuple(row) for row in connection.execute(query)}
+    return list({place: row for row in rows if (place := (*row[:2], *row[-3:-1])) in kept}.values())
+
+
 def _sealed(connection: Connection, value: object, place: str) -> str | None:
     return seal_value(keys_of(connection.dialect), value, place) if isinstance(value, str) else None
 
 
-def _write(connection: Connection, statement: str, rows: list[Row]) -> None:
-    connection.exec_driver_sql(statement.replace("?", "%s") if is_postgres(connection) else statement, rows)
+def _write(connection: Connection, statement: str, rows: list[Row]) -> int:
+    """Write rows, and return how many were written or changed."""
+    return connection.exec_driver_sql(
+        statement.replace("?", "%s") if is_postgres(connection) else statement, rows
+    ).rowcount
 
 
 def count_spent(connection: Connection, rows: list[Row]) -> None:
@@ -109,10 +129,11 @@ STATEMENTS = (begin_documents, record_calls, record_outcomes, forget_calls, coun
 class WindowLedger:
     """What one worker process reads and writes for the windows of one batch."""
 
-    def __init__(self, engine: Engine, writer: GroupCommit, number: int) -> None:
+    def __init__(self, engine: Engine, writer: GroupCommit, record: BatchRecord) -> None:
         self._engine = engine
         self._writer = writer
-        self._number = number
+        self._number = record.number
+        self._created_at = record.created_at
 
     @repeatable(Again.ALWAYS)
     def pending(self, start: int, stop: int) -> list[PendingDocument]:
@@ -194,6 +215,7 @@ class WindowLedger:
         Args:
             has_kept: Whether answers of this document were kept, which the outcome makes needless.
         """
+        now = time.time()
         recorded = self._writer.write(
             record_outcomes,
             (
@@ -211,7 +233,8 @@ class WindowLedger:
                 bytes.fromhex(outcome.content_key) if outcome.content_key else None,
                 int(outcome.reused),
                 outcome.seconds,
-                time.time(),
+                now,
+                moment_of(now, self._created_at),
             ),
         )
         if has_kept:  # not sooner: between two commits there must be the one or the other

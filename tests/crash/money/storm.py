@@ -10,7 +10,7 @@ from crash.agents.projects import AgentProject
 from crash.money.apps import CALL
 from engines import fresh, until
 from outlive.contracts.budgets import Budget
-from outlive.ledger.budgets import BudgetRecord
+from outlive.ledger.budget_records import BudgetRecord
 from outlive.ledger.effects import EffectRecord
 from outlive.runs import RunHandle
 

@@ -98,6 +98,14 @@ async def test_a_batch_is_started_changed_ended_and_read_from_the_command_line(p
     assert status == 0
     assert "b: 31/31  done 30  ·  failed 1 (empty 1)" in err
 
+    said = (await project.outlive("batch", "failures", "b"))[1]
+    assert said.startswith("empty, 1 document: It holds nothing but white space.")
+    assert "99.txt" in said
+    shown = json.loads((await project.outlive("batch", "failures", "b", "--json"))[1])
+    assert [(group["cause"], group["example"]["position"]) for group in shown] == [("empty", 30)]
+    status = json.loads((await project.outlive("batch", "status", "b", "--json"))[1])
+    assert (status["outlook"]["basis"], status["created_at"] < status["finished_at"]) == ("", True)
+
     assert (await project.outlive("batch", "resume", "b"))[1] == "Batch b is finished already.\n"
     assert (await project.outlive("batch", "pause", "b"))[2] == (
         "Error: Batch 'b' is finished already. There is nothing to pause.\n"

@@ -13,7 +13,7 @@ from outlive import App, Budget, Durable, SubAgents
 from outlive.client import Client
 from outlive.contracts.agents import HandOffKind, Question
 from outlive.errors import RunError, RunFailed
-from outlive.ledger.budgets import BudgetRecord
+from outlive.ledger.budget_records import BudgetRecord
 from outlive.runs import RunHandle
 from outlive.settings import Settings
 from outside import Outside, chunks, streamed

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from outlive.cli.following import LINE_SECONDS, LastingTrouble, PlainLines, Rate, facts, is_halted, trouble
+from outlive.cli.following import LINE_SECONDS, LastingTrouble, PlainLines, Rate, facts, is_halted
 from outlive.contracts.batches import BatchSpec
 from outlive.engine.health import BatchHealth
-from outlive.handles import BatchStatus
+from outlive.handles import BatchStatus, trouble
 from outlive.ledger.records import BatchRecord, BatchState, Progress
 
 WELL = BatchHealth(workflow_status="RUNNING", worker_count=1)
