@@ -85,6 +85,15 @@ async def run_health(client: Client, settings: Settings, workflow_id: str) -> Ru
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+    return await health_of(client, settings, description)
+
+
+async def health_of(client: Client, settings: Settings, description: WorkflowExecutionDescription) -> RunHealth:
+    """Return what a description says about its run, and what keeps it from moving.
+
+    Raises:
+        RPCError: If the engine does not answer.
+    """
     await reveal_failures(client, description)
     status = description.status or WorkflowExecutionStatus.RUNNING
     if status is not WorkflowExecutionStatus.RUNNING:
