@@ -19,6 +19,7 @@ from outlive.trace.values import LARGEST_PREVIEW, Values
 
 MOST_ENTRIES = 50_000  # of all runs that are kept: some 2 KB each
 LOOK_SECONDS = 0.5  # between two looks of somebody who waits for a change
+FIRST_LOOK_SECONDS = 0.05  # between two looks whether there is something to show already
 CHILD_SECONDS = 30.0  # that a child run may take to be read before its parent is shown without it
 
 
@@ -223,12 +224,13 @@ class _Followed:
                 return task.result()
             if task is None or task.done():
                 task = self._begin(clock())
-            is_first = self.outliner.head is None
-            await asyncio.wait(
-                {task}, timeout=None if within is None or is_first else max(0.0, asked + within - clock())
-            )
-            if within is not None and not task.done() and self.outliner.head is not None:
+            await asyncio.wait({task}, timeout=None if within is None else self._patience(asked + within - clock()))
+            if within is not None and clock() >= asked + within and not task.done() and self.outliner.head is not None:
                 return None
+
+    def _patience(self, left: float) -> float:
+        """Return for how many seconds reading is waited for: until there is something to show, whatever is left."""
+        return max(left, FIRST_LOOK_SECONDS if self.outliner.head is None else 0.0)
 
     def _begin(self, now: float) -> "asyncio.Task[None]":
         self._began_at = now
