@@ -16,7 +16,7 @@ from outlive.trace.model import Call, Failure, ModelCall
 CLOCKS_APART = 5.0  # seconds by which the clocks of engine and worker may differ
 IDS_PER_QUERY = 500  # SQLite takes 32,766 values in one statement, older ones 999
 
-OVERLAP = 60.0  # seconds: a call that ended before others may be written down after them, by another clock
+OVERLAP = 2 * CLOCKS_APART  # a call that ended before others may be written down after them, by another clock
 
 MODEL, TOOL, DONE, ACTIVITY = "model", "tool", "done", "activity"
 KINDS = {"model_call": (MODEL,), "tool_call": (TOOL,), ACTIVITY: ("effect", "undo", "other")}
