@@ -42,6 +42,8 @@ from outlive.streams.schema import streams_of
 if TYPE_CHECKING:
     from pydantic_ai import Agent
 
+    from outlive.trace.outlines import Outlines
+
 
 class Client:
     """A connection to the engine and to the ledger of one project.
@@ -56,6 +58,7 @@ class Client:
         self.ledger = Ledger(ledger_of(self.settings), keys=keys)
         self.streams = StreamLog(streams_of(self.settings), keys=keys)
         self._temporal: temporalio.client.Client | None = None
+        self._outlines: Outlines | None = None
 
     async def __aenter__(self) -> Self:
         """Open the ledger. The engine is connected to when it is first needed.
@@ -70,6 +73,8 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._outlines is not None:
+            await self._outlines.aclose()
         await self.streams.aclose()
         await self.ledger.__aexit__(kind, error, trace)
 
@@ -100,6 +105,15 @@ class Client:
             return self
 
         return Schedules(itself)
+
+    @property
+    def outlines(self) -> "Outlines":
+        """Runs in rows, for pages that show them while they go on."""
+        if self._outlines is None:
+            from outlive.trace.outlines import Outlines
+
+            self._outlines = Outlines(self.temporal, self.settings, ledger=self.ledger)
+        return self._outlines
 
     @property
     def registry(self) -> Registry:

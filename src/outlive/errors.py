@@ -14,7 +14,8 @@
     │   │   └── BatchUnknown      there is no such batch
     │   ├── BudgetError           an unknown budget, or amounts that cannot be used
     │   ├── RunError              an unknown run id, one that stands for another request, or a run that has ended
-    │   │   └── RunUnknown        there is no such run
+    │   │   ├── RunUnknown        there is no such run
+    │   │   └── EntryUnknown      the run has no such entry or value
     │   ├── ScheduleError         an unknown schedule, one that is there already, or a time that cannot be read
     │   │   └── ScheduleUnknown   there is no such schedule
     │   ├── DeliveryError         an unknown delivery, or one that cannot be sent again
@@ -115,6 +116,10 @@ class RunError(UsageError):
 
 class RunUnknown(RunError):
     """There is no run of this id."""
+
+
+class EntryUnknown(RunError):
+    """A run has no such entry, or no such value."""
 
 
 class ScheduleError(UsageError):

@@ -7,7 +7,15 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from outlive.api import routes_batches, routes_documents, routes_hand_offs, routes_live, routes_pages, routes_runs
+from outlive.api import (
+    routes_batches,
+    routes_documents,
+    routes_hand_offs,
+    routes_live,
+    routes_pages,
+    routes_runs,
+    routes_traces,
+)
 from outlive.api.access import Access
 from outlive.api.connected import Connected
 from outlive.api.guard import MAX_BODY_BYTES, Guard
@@ -74,7 +82,8 @@ def described_api(
             "default": {"model": Problem, "description": "It was not done.", "content": {MEDIA_TYPE: {}}},
         },
     )
-    own = (routes_runs, routes_batches, routes_documents, routes_hand_offs, routes_pages, routes_live)
+    runs = (routes_traces, routes_runs)  # in this order: the path of a run takes any
+    own = (*runs, routes_batches, routes_documents, routes_hand_offs, routes_pages, routes_live)
     for router in (about, *(one.router for one in own), *routers):
         api.include_router(router)
     add_problems(api)

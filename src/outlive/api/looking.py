@@ -9,9 +9,10 @@ from pydantic_core import to_jsonable_python
 
 from outlive.api.views import BatchView, ErrorView, ResultView, RunView, parts_of
 from outlive.client import Client
-from outlive.engine.run_health import list_runs, run_exists
+from outlive.engine.run_health import run_exists
+from outlive.engine.run_pages import page_of_runs
 from outlive.errors import RunFailed, RunUnknown
-from outlive.names import AGENT_WORKFLOW, PLAN_WORKFLOW, agent_workflow_id, plan_workflow_id
+from outlive.names import agent_workflow_id, plan_workflow_id
 from outlive.plan_runs import PlanHandle
 from outlive.runs import Conversation, RunHandle, RunResult
 
@@ -38,17 +39,19 @@ async def find_runs(
     since: datetime | None = None,
     limit: int = 50,
 ) -> list[RunView]:
-    """Return runs of agents or of plans, the latest first."""
-    is_agent = kind == "agent"
-    found = list_runs(
-        await client.temporal(),
-        states=states,
-        since=since,
-        limit=limit,
-        workflow_type=AGENT_WORKFLOW if is_agent else PLAN_WORKFLOW,
-        begins="" if name is None else workflow_id_of(kind, name, ""),
-    )
-    return [RunView.of(health) async for health in found]
+    """Return runs of agents, of plans or of ``any`` kind, the latest first."""
+    found, _ = await find_page(client, kind=kind, name=name, states=states, since=since, limit=limit)
+    return found
+
+
+async def find_page(client: Client, **asked: Any) -> tuple[list[RunView], str | None]:
+    """Return a part of the runs, the latest first, and the cursor of the next part; as `page_of_runs` is asked.
+
+    Raises:
+        UsageError: If the cursor is none.
+    """
+    page = await page_of_runs(await client.temporal(), **asked)
+    return [RunView.of(health) for health in page.runs], page.next
 
 
 async def run_result(client: Client, workflow_id: str, *, wait: float) -> ResultView | None:

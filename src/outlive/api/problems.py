@@ -18,6 +18,7 @@ from outlive.errors import (
     BatchError,
     BatchUnknown,
     EngineUnavailable,
+    EntryUnknown,
     HandOffClaimed,
     HandOffUnknown,
     LedgerError,
@@ -36,6 +37,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _STATUSES: Sequence[tuple[type[OutliveError], HTTPStatus]] = (
     (RunUnknown, HTTPStatus.NOT_FOUND),
+    (EntryUnknown, HTTPStatus.NOT_FOUND),
     (BatchUnknown, HTTPStatus.NOT_FOUND),
     (HandOffUnknown, HTTPStatus.NOT_FOUND),
     (ScheduleUnknown, HTTPStatus.NOT_FOUND),

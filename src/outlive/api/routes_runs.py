@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from outlive.api.bodies import LONGEST_ID, AgentRunBody, MessageBody, PlanRunBody
 from outlive.api.connected import Connected, IdempotencyKey, Wait, one_id
-from outlive.api.looking import find_runs, handle_of, run_result, turn_result, workflow_id_of
+from outlive.api.looking import find_page, handle_of, run_result, turn_result, workflow_id_of
 from outlive.api.problems import Problem
 from outlive.api.starting import start_agent, start_plan
 from outlive.api.views import EventView, Kind, ResultView, RunView, StartedView, TurnView
@@ -22,6 +22,15 @@ from outlive.trace.model import as_json
 from outlive.trace.reading import TraceReader
 
 States = Literal["running", "parked", "stuck", "completed", "failed", "cancelled", "terminated", "timed out"]
+AnyKind = Literal["agent", "plan", "any"]
+Search = Annotated[
+    str,
+    Query(
+        max_length=2 * LONGEST_ID,
+        description="How the id begins: the whole one, `NAME/ID`, or the caller's own.",
+    ),
+]
+NEXT_CURSOR = "X-Next-Cursor"
 CLOSED_EVENT = "closed"
 LINE_END = "\n"
 PING_SECONDS = 15  # below what proxies give an idle connection
@@ -66,16 +75,27 @@ async def start_run_of_plan(
 @router.get("")
 async def list_runs(  # noqa: PLR0917 - each is named in the query
     client: Connected,
-    kind: Kind = "agent",
+    response: Response,
+    kind: AnyKind = "agent",
     name: Annotated[str | None, Query(max_length=LONGEST_ID, description="Of the agent or plan.")] = None,
     state: Annotated[list[States] | None, Query(description="Only these; may be given again.")] = None,
     since: Annotated[datetime | None, Query(description="Only those that began later.")] = None,
+    search: Search = "",
+    cursor: Annotated[str, Query(max_length=2_000, description="Of the next part, as the header names it.")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
 ) -> list[RunView]:
-    """List runs, the latest first, as the engine's list has them: what keeps one from moving its own page tells."""
+    """List runs, the latest first, as the engine's list has them: what keeps one from moving its own page tells.
+
+    Where more follow, the header `X-Next-Cursor` is the `cursor` of the next part.
+    """
     if since is not None and since.tzinfo is None:
         raise UsageError(f"since is {since.isoformat()!r}, without a time zone. Write it with one: a Z at its end.")
-    return await find_runs(client, kind=kind, name=name, states=state or (), since=since, limit=limit)
+    found, following = await find_page(
+        client, kind=kind, name=name, states=state or (), since=since, search=search, cursor=cursor, limit=limit
+    )
+    if following is not None:
+        response.headers[NEXT_CURSOR] = following
+    return found
 
 
 @router.get(RUN + "/result", responses=NOT_ENDED)

@@ -1,11 +1,11 @@
 """What the engine knows about an agent's run: where it stands, what it waits for, what keeps it from moving."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -86,6 +86,15 @@ async def run_health(client: Client, settings: Settings, workflow_id: str) -> Ru
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+    return await health_of(client, settings, description)
+
+
+async def health_of(client: Client, settings: Settings, description: WorkflowExecutionDescription) -> RunHealth:
+    """Return what a description says about its run, and what keeps it from moving.
+
+    Raises:
+        RPCError: If the engine does not answer.
+    """
     await reveal_failures(client, description)
     status = description.status or WorkflowExecutionStatus.RUNNING
     if status is not WorkflowExecutionStatus.RUNNING:
@@ -122,36 +131,69 @@ async def list_runs(
         workflow_type: Of the runs; those of agents by default.
         begins: What their workflow ids begin with.
     """
-    query = [f'WorkflowType = "{workflow_type}"', 'ExecutionStatus != "ContinuedAsNew"']
-    if agent is not None or begins:
-        query.append(f'WorkflowId STARTS_WITH "{begins or agent_workflow_id(agent or "", "")}"')
-    if since is not None:
-        query.append(f'StartTime > "{since.astimezone(UTC).isoformat()}"')
+    begins = begins or ("" if agent is None else agent_workflow_id(agent, ""))
+    query = runs_query([workflow_type], begins=[begins] if begins else [], since=since)
     count = 0
     page_size = MOST_LISTED if states else min(limit, MOST_LISTED)
-    async for execution in client.list_workflows(" AND ".join(query), page_size=page_size):
-        began = await read_beginning(execution)
-        if since is not None and began < since.astimezone(UTC):  # it has continued as new since then
+    async for execution in client.list_workflows(query, page_size=page_size):
+        found = await listed_run(execution, states=states, since=since)
+        if found is None:
             continue
-        status = execution.status or WorkflowExecutionStatus.RUNNING
-        questions = await read_questions(execution)
-        stuck = execution.typed_search_attributes.get(REPORTED_PROBLEMS) if status is RUNNING else None
-        open_state = "stuck" if stuck else "parked" if questions else "running"
-        state = CLOSED_STATES.get(status, open_state)
-        if states and state not in states:
-            continue
-        yield RunHealth(
-            workflow_id=execution.id,
-            workflow_status=status.name,
-            state=state,
-            problem="; ".join(stuck) if stuck else None,
-            questions=questions if status is RUNNING else [],
-            started_at=began,
-            closed_at=execution.close_time,
-        )
+        yield found
         count += 1
         if count >= limit:
             return
+
+
+def runs_query(workflow_types: Sequence[str], *, begins: Sequence[str] = (), since: datetime | None = None) -> str:
+    """Return the query for the runs of workflows of some types, each run once, whatever it continued as.
+
+    Args:
+        begins: What their workflow ids begin with: with one of these.
+    """
+    query = [_any_of(f"WorkflowType = {_quoted(name)}" for name in workflow_types)]
+    query.append('ExecutionStatus != "ContinuedAsNew"')
+    if begins:
+        query.append(_any_of(f"WorkflowId STARTS_WITH {_quoted(beginning)}" for beginning in begins))
+    if since is not None:
+        query.append(f'StartTime > "{since.astimezone(UTC).isoformat()}"')
+    return " AND ".join(query)
+
+
+async def listed_run(
+    execution: WorkflowExecution, *, states: Sequence[str] = (), since: datetime | None = None
+) -> RunHealth | None:
+    """Return a run as a row of a list tells; None where it is in none of these states, or began before."""
+    began = await read_beginning(execution)
+    if since is not None and began < since.astimezone(UTC):  # it has continued as new since then
+        return None
+    status = execution.status or WorkflowExecutionStatus.RUNNING
+    questions = await read_questions(execution)
+    stuck = execution.typed_search_attributes.get(REPORTED_PROBLEMS) if status is RUNNING else None
+    open_state = "stuck" if stuck else "parked" if questions else "running"
+    state = CLOSED_STATES.get(status, open_state)
+    if states and state not in states:
+        return None
+    return RunHealth(
+        workflow_id=execution.id,
+        workflow_status=status.name,
+        state=state,
+        problem="; ".join(stuck) if stuck else None,
+        questions=questions if status is RUNNING else [],
+        started_at=began,
+        closed_at=execution.close_time,
+    )
+
+
+def _any_of(conditions: Iterable[str]) -> str:
+    found = list(conditions)
+    return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as the engine's query language has it: whatever it holds, it stays a text."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 async def find_run(client: Client, run_id: str, *, agent: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """From the events of a history to turns and entries, one event after the other."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,14 +28,24 @@ from outlive.trace.values import UnreadableValue, Values
 BOOKKEEPING = frozenset({RAISE_BUDGET, RECORD_HAND_OFF, SETTLE_EFFECT})
 """Local activities that only write down what the history tells anyway."""
 
+STEERING = "steering"
+"""Name of a message that joined the turn which was worked on."""
+
 Handler = Callable[[HistoryEvent], Awaitable[None] | None]
 
 
 class TraceBuilder:
     """Takes the events of a run's chain of histories in order."""
 
-    def __init__(self, values: Values, *, prefix: str = "") -> None:
-        self.drafts = Drafts(prefix)
+    def __init__(self, values: Values, *, prefix: str = "", first: int = 1) -> None:
+        """Begin with nothing.
+
+        Args:
+            values: What payloads become.
+            prefix: Begins every id.
+            first: Number of the first entry.
+        """
+        self.drafts = Drafts(prefix, first=first)
         self.calls = Calls(self.drafts, values)
         self.workflow_type = ""
         self.parts: list[HistoryPart] = []
@@ -44,6 +55,7 @@ class TraceBuilder:
         self.failure: Failure | None = None
         self.ended_at: datetime | None = None
         self._values = values
+        self._run_id = ""
         self._turn = 0
         self._said: dict[int, Value] = {}
         self._message_ids: set[str] = set()
@@ -71,6 +83,7 @@ class TraceBuilder:
         handler = self._handlers.get(kind or "")
         if handler is None:
             return
+        self.drafts.at(self._run_id, event.event_id)
         try:
             done = handler(event)
             if done is not None:
@@ -78,11 +91,10 @@ class TraceBuilder:
         except Exception as error:  # noqa: BLE001 - one event, of whatever version, must not hide all others
             self.note(f"Event {event.event_id} ({kind}) was not understood: {type(error).__name__}: {error}.")
 
-    def end_run(self, events: int) -> None:
-        """Say that the events of the workflow run are through."""
-        if self.parts:
-            last = self.parts[-1]
-            self.parts[-1] = HistoryPart(id=last.id, began_at=last.began_at, events=events)
+    def count(self, events: int) -> None:
+        """Say how many events of the workflow run were read so far."""
+        if self.parts and self.parts[-1].id == self._run_id:
+            self.parts[-1] = replace(self.parts[-1], events=events)
 
     def note(self, sentence: str) -> None:
         """Leave a note for the reader, once."""
@@ -138,7 +150,8 @@ class TraceBuilder:
         if self.is_agent and given.input.payloads:
             await self._agent_started(given.input.payloads[0], at)
         else:
-            self.input = await self._values.values(f"{self.drafts.prefix}input", given.input.payloads)
+            self.input = await self._values.values(ref := f"{self.drafts.prefix}input", given.input.payloads)
+            self.drafts.saw(ref)
 
     async def _agent_started(self, payload: Payload, at: datetime) -> None:
         try:
@@ -152,11 +165,12 @@ class TraceBuilder:
         for number, message in enumerate(asked.get("inbox") or [], start=self._turn + 1):
             self._message_ids.add(str(message.get("message_id")))
             self._said[number] = self._keep_said(number, message.get("content"))
+            self.drafts.saw(self.drafts.turn_id(number))
 
     async def _completed(self, event: HistoryEvent) -> None:
         payloads = event.workflow_execution_completed_event_attributes.result.payloads
         self._end(event)
-        ref = f"{self.drafts.prefix}output"
+        self.drafts.saw(ref := f"{self.drafts.prefix}output")
         if not self.is_agent:
             self.output = await self._values.values(ref, payloads)
         elif payloads:
@@ -181,7 +195,7 @@ class TraceBuilder:
 
     def _end(self, event: HistoryEvent) -> None:
         self.ended_at = moment(event.event_time)
-        self._end_turn(self.ended_at)
+        self.drafts.end_turn(self.ended_at)
         self.drafts.give_up_open(self.ended_at)
 
     def _continued(self, event: HistoryEvent) -> None:
@@ -222,12 +236,15 @@ class TraceBuilder:
         turn = self.drafts.turn(number)
         if message.get("steers") and (number in self._said or (turn is not None and turn.said is not None)):
             by = accepted.workflow_execution_update_accepted_event_attributes.accepted_request.meta.identity
-            content = self._values.keep(f"{self.drafts.next_id()}.content", message.get("content"))
-            self._reached(accepted, "steering", content, by)
+            content = self._values.keep(f"{(message_id := self.drafts.next_id())}.content", message.get("content"))
+            self._reached(accepted, STEERING, content, by)
+            self.drafts.saw(message_id, accepted.event_id)
             return
         self._said[number] = self._keep_said(number, message.get("content"))
+        self.drafts.saw(self.drafts.turn_id(number), accepted.event_id)
+        self.drafts.saw(self.drafts.turn_id(number))
         if turn is not None:
-            turn.said = self._said[number]
+            self.drafts.begin_with(turn, self._said[number])
 
     def _keep_said(self, number: int, content: Any) -> Value:
         return self._values.keep(f"{self.drafts.turn_id(number)}.said", content)
@@ -274,13 +291,9 @@ class TraceBuilder:
         kind, at = await self.calls.summary(event), moment(event.event_time)
         if kind == EventKind.TURN_STARTED:
             self._turn += 1
-            self.drafts.open_turn(self._turn, at).said = self._said.pop(self._turn, None)
+            self.drafts.open_turn(self._turn, at, self._said.pop(self._turn, None))
         elif kind == EventKind.TURN_ENDED:
-            self._end_turn(at)
-
-    def _end_turn(self, at: datetime) -> None:
-        if self.drafts.turns and self.drafts.turns[-1].number and self.drafts.turns[-1].ended_at is None:
-            self.drafts.turns[-1].ended_at = at
+            self.drafts.end_turn(at)
 
     def _reached(self, event: HistoryEvent, name: str, content: Value | None, by: str) -> None:
         at, message_id = moment(event.event_time), self.drafts.next_id()
@@ -361,7 +374,7 @@ class TraceBuilder:
 
     async def _child_result(self, child: ChildRun, payloads: Sequence[Payload]) -> Value | None:
         ref = f"{child.id}.result"
-        if child.workflow_type == AGENT_WORKFLOW or not payloads:
+        if child.workflow_type == AGENT_WORKFLOW or not payloads or not self._values.with_results:
             return None
         if child.workflow_type.startswith(AGENT_PREFIX):
             result: Value = (await self.calls.tool_result(ref, payloads[0]))["result"]

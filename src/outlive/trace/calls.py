@@ -56,6 +56,7 @@ class Calls:
         if operation in MODEL_OPERATIONS:
             model = summary.partition("request model: ")[2].removeprefix("function:")
             self._drafts.add(ModelCall(kind="model_call", name=operation, model=model, **common))
+            await self._keep_messages(f"{call_id}.messages", given.input.payloads)
         elif operation == CALL_TOOL:
             self._drafts.add(await self._tool_call(event, toolset, summary, common))
         elif operation:
@@ -96,6 +97,8 @@ class Calls:
         changes: dict[str, Any] = {"state": "done", "ended_at": moment(event.event_time)}
         if isinstance(call, ModelCall):
             changes |= await self._answer(call, payloads[0]) if payloads else {}
+        elif not self._values.with_results:
+            pass
         elif call.kind == "tool_call":
             changes |= await self.tool_result(f"{call_id}.result", payloads[0]) if payloads else {}
         else:
@@ -123,6 +126,7 @@ class Calls:
         given = event.marker_recorded_event_attributes
         call_id, at = self._drafts.next_id(), moment(event.event_time)
         failure = await self._values.failure(given.failure, at=at) if given.HasField("failure") else None
+        returned = given.details["result"].payloads if self._values.with_results else []
         self._drafts.add(
             ToolCall(
                 id=call_id,
@@ -136,16 +140,19 @@ class Calls:
                 attempts=1,
                 failures=1 if failure else 0,
                 failure=failure,
-                result=await self._values.values(f"{call_id}.result", given.details["result"].payloads),
+                result=await self._values.values(f"{call_id}.result", returned),
                 is_local=True,
             )
         )
 
-    async def pending(self, pending: PendingActivityInfo) -> None:
-        """Take what the engine knew of a call that had not ended, unless history says by now that it has."""
+    async def pending(self, pending: PendingActivityInfo) -> tuple[str, dict[str, Any]] | None:
+        """Return the id of a call, and as changes of it what the engine knew while it had not ended.
+
+        None where history says by now that it has.
+        """
         call_id = self._by_activity.get(pending.activity_id)
         if call_id is None or self._drafts.get(call_id).state in ENDED:
-            return
+            return None
         has_worker = pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
         changes: dict[str, Any] = {"attempts": pending.attempt if has_worker else pending.attempt - 1}
         changes["failures"] = pending.attempt - 1
@@ -158,7 +165,7 @@ class Calls:
         if pending.HasField("last_failure"):
             at = moment(pending.last_attempt_complete_time) if pending.HasField("last_attempt_complete_time") else None
             changes["failure"] = await self._values.failure(pending.last_failure, at=at)
-        self._drafts.change(call_id, **changes)
+        return call_id, changes
 
     async def summary(self, event: HistoryEvent) -> str:
         """Return the one line that was given along with a command; nothing where it cannot be read."""
@@ -182,6 +189,15 @@ class Calls:
         given = await self.tool_arguments(f"{common['id']}.args", payloads)
         named = given.pop("name") or summary.rpartition(":")[2] or toolset
         return ToolCall(kind="tool_call", name=named, toolset=toolset, **given, **common)
+
+    async def _keep_messages(self, ref: str, payloads: Sequence[Payload]) -> None:
+        """Keep what a model was given, for whoever wants just that: each call has the whole conversation so far."""
+        if not self._values.wants(ref) or not payloads:
+            return
+        try:
+            self._values.keep(ref, (await self._values.mapping(payloads[0])).get("messages"))
+        except UnreadableValue as error:
+            self._values.unreadable(ref, len(payloads[0].data), error)
 
     async def tool_arguments(self, ref: str, payloads: Sequence[Payload]) -> dict[str, Any]:
         """Return ``name``, ``args`` and ``tool_call_id`` of a tool call, from what its activity or child was given."""

@@ -24,7 +24,7 @@ VERDICTS = {
 """How people read what a tool made of a call, where that is no plain result."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Value:
     """Something that was said, given or returned.
 
@@ -43,7 +43,7 @@ class Value:
     problem: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """How an attempt, or a run, failed.
 
@@ -57,7 +57,7 @@ class Failure:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """Something that happened in a run.
 
@@ -79,7 +79,7 @@ class Entry:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Call(Entry):
     """A call that is made by a worker, and made again where it fails: an activity.
 
@@ -102,7 +102,7 @@ class Call(Entry):
     worker: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """A tool call that a model asked for."""
 
@@ -111,7 +111,7 @@ class Asked:
     args: Value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelCall(Call):
     """One request to a model; ``kind`` is ``model_call``.
 
@@ -135,7 +135,7 @@ class ModelCall(Call):
     asked: tuple[Asked, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ToolCall(Call):
     """One call of a tool, or, as kind ``activity``, of anything else that a worker does.
 
@@ -156,7 +156,7 @@ class ToolCall(Call):
     is_local: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Wait(Entry):
     """A question that the run was, or is, parked with; ``kind`` is ``wait``, ``name`` what it is about.
 
@@ -172,7 +172,7 @@ class Wait(Entry):
     decided_by: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Timer(Entry):
     """A durable timer; ``kind`` is ``timer``, ``name`` its summary.
 
@@ -183,7 +183,7 @@ class Timer(Entry):
     fires_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message(Entry):
     """Something that reached the run while it went on; ``kind`` is ``message``.
 
@@ -194,7 +194,7 @@ class Message(Entry):
     sent_by: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChildRun(Entry):
     """A child workflow; ``kind`` is ``child``, ``name`` the agent, the tool, or the workflow's type.
 

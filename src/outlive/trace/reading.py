@@ -1,27 +1,24 @@
 """Reads a run's trace: the chain of its histories, the calls that are pending, the ledger, the runs below it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import ContinueAsNewInitiator
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
-from outlive.engine.run_health import RunHealth, run_health
-from outlive.errors import LedgerError, RunError, RunUnknown
+from outlive.engine.run_health import RunHealth
+from outlive.errors import RunError
 from outlive.ledger.ledger import Ledger
 from outlive.names import AGENT_WORKFLOW, AGENT_WORKFLOW_ID_PREFIX, split_agent_workflow_id
 from outlive.settings import Settings
-from outlive.trace.bookkeeping import add_bookkeeping
-from outlive.trace.building import TraceBuilder
-from outlive.trace.model import ChildRun, ModelCall, ToolCall, Totals, Trace, TraceQuestion, Value
-from outlive.trace.values import Values
+from outlive.trace.details import child_of, value_of
+from outlive.trace.drafts import TurnDraft
+from outlive.trace.known import KnownRun, began_of
+from outlive.trace.model import ChildRun, Entry, Trace, TraceQuestion, TraceTurn, Value
+from outlive.trace.totals import totals_of
+from outlive.trace.values import LARGEST_PREVIEW, LARGEST_SHOWN, Values
 
 DEEPEST = 5  # child runs within child runs; what is deeper is named, and can be shown on its own
 MOST_CHILDREN = 50  # of one run are unfolded: each costs as much as a run of its own
-ANSWER_TIMEOUT = timedelta(seconds=20)  # a page of history that holds megabytes takes its time
 
 
 class TraceReader:
@@ -50,7 +47,7 @@ class TraceReader:
             RunError: If there is no such workflow.
             RPCError: If the engine does not answer.
         """
-        return await self._read(workflow_id, Values(self._client.data_converter, whole=whole))
+        return await self._read(workflow_id, None if whole else LARGEST_SHOWN)
 
     async def value(self, workflow_id: str, ref: str) -> Value:
         """Return one value of a run whole.
@@ -62,111 +59,92 @@ class TraceReader:
         Raises:
             RunError: If there is no such workflow, or no such value in it.
         """
-        values = Values(self._client.data_converter, wanted=ref)
-        await self._read(workflow_id, values)
-        if values.found is None:
-            raise RunError(f"Run {workflow_id!r} has no value {ref!r}. `outlive show` names those that it cut.")
-        return values.found
+        known = self._known(workflow_id, LARGEST_PREVIEW, with_results=False)
+        await known.refresh(self._client)
+        if (child := child_of(known, ref)) is not None:
+            return replace(await self.value(child.workflow_id, ref.removeprefix(f"{child.id}/")), ref=ref)
+        return await value_of(self._client, known, ref)
 
-    async def _read(self, workflow_id: str, values: Values, *, prefix: str = "", depth: int = 0) -> Trace:
-        health = await run_health(self._client, self._settings, workflow_id)
-        if health is None:
-            raise RunUnknown(f"There is no run {workflow_id!r}. `outlive runs` lists those of this project.")
-        builder = TraceBuilder(values, prefix=prefix)
-        description = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
-        for run_id in await self._chain(workflow_id, description.run_id or "", builder):
-            await self._read_history(workflow_id, run_id, builder)
-        for pending in description.raw_description.pending_activities:
-            await builder.calls.pending(pending)
-        if self._ledger is not None:
-            try:
-                await add_bookkeeping(self._ledger, workflow_id, builder.drafts)
-            except LedgerError as error:
-                builder.note(f"Prices are not known: {error}")
-        await self._unfold_children(builder, values, depth)
-        return _trace(workflow_id, health, builder)
+    def _known(self, workflow_id: str, largest: int | None, *, prefix: str = "", with_results: bool = True) -> KnownRun:
+        def values(client: Client) -> Values:
+            return Values(client.data_converter, largest=largest, with_results=with_results)
 
-    async def _chain(self, workflow_id: str, run_id: str, builder: TraceBuilder) -> list[str]:
-        """Return the ids of the workflow runs that a run consists of, the oldest first."""
-        chain: list[str] = []
-        while run_id and run_id not in chain:
-            request = GetWorkflowExecutionHistoryRequest(
-                namespace=self._client.namespace,
-                execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
-                maximum_page_size=1,
-            )
-            try:
-                answer = await self._client.workflow_service.get_workflow_execution_history(
-                    request, timeout=ANSWER_TIMEOUT
-                )
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                builder.note("The beginning is gone: the engine keeps finished parts of a run only for a time.")
-                break
-            chain.append(run_id)
-            if not answer.history.events:
-                break
-            started = answer.history.events[0].workflow_execution_started_event_attributes
-            if started.initiator == ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE:
-                break
-            run_id = started.continued_execution_run_id
-        return chain[::-1]
+        return KnownRun(workflow_id, self._settings, values=values, ledger=self._ledger, prefix=prefix)
 
-    async def _read_history(self, workflow_id: str, run_id: str, builder: TraceBuilder) -> None:
-        builder.begin_run(run_id)
-        events = 0
-        try:
-            async for event in self._client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
-                await builder.take(event)
-                events += 1
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            builder.note(f"A part is gone, from {events} events on: the engine no longer has workflow run {run_id!r}.")
-        builder.end_run(events)
-
-    async def _unfold_children(self, builder: TraceBuilder, values: Values, depth: int) -> None:
-        """Read the runs of agents below this one; other child workflows are named only."""
-        children = [entry for entry in builder.drafts.all() if isinstance(entry, ChildRun)]
-        agents = [child for child in children if child.workflow_type == AGENT_WORKFLOW]
-        unfolded = agents[:MOST_CHILDREN] if depth < DEEPEST else []
-        if len(agents) > len(unfolded):
-            left = len(agents) - len(unfolded)
-            builder.note(f"{left} child runs are not unfolded; `outlive show` shows each by its workflow id.")
+    async def _read(self, workflow_id: str, largest: int | None, *, prefix: str = "", depth: int = 0) -> Trace:
+        known = self._known(workflow_id, largest, prefix=prefix)
+        await known.refresh(self._client)
+        traces: dict[str, Trace] = {}
+        unfolded, notes = unfoldable(known.children(), depth)
         for child in unfolded:
             try:
-                trace = await self._read(child.workflow_id, values, prefix=f"{child.id}/", depth=depth + 1)
+                prefix = f"{child.id}/"
+                traces[child.id] = await self._read(child.workflow_id, largest, prefix=prefix, depth=depth + 1)
             except RunError:
-                builder.note(f"The child run {child.workflow_id!r} is gone, or was not started yet.")
-                continue
-            builder.drafts.change(child.id, trace=trace, failure=child.failure or trace.failure)
+                notes.append(f"The child run {child.workflow_id!r} is gone, or was not started yet.")
+        return _trace(known, traces, notes)
 
 
-def _trace(workflow_id: str, health: RunHealth, builder: TraceBuilder) -> Trace:
-    agent, run_id = None, workflow_id
-    if builder.is_agent and (named := split_agent_workflow_id(workflow_id)):
-        agent, run_id = named
-    turns = tuple(builder.drafts.finished_turns())
-    trace = Trace(
-        id=workflow_id,
+def unfoldable(children: Sequence[ChildRun], depth: int) -> tuple[list[ChildRun], list[str]]:
+    """Return the child runs that are read with a run, those of agents, and what is to be said of the others.
+
+    Args:
+        depth: How many runs are above this one.
+    """
+    agents = [child for child in children if child.workflow_type == AGENT_WORKFLOW]
+    unfolded = agents[:MOST_CHILDREN] if depth < DEEPEST else []
+    left = len(agents) - len(unfolded)
+    notes = [f"{left} child runs are not unfolded; `outlive show` shows each by its workflow id."] if left else []
+    return unfolded, notes
+
+
+def _trace(known: KnownRun, traces: Mapping[str, Trace], notes: Sequence[str]) -> Trace:
+    builder, health = known.builder, known.health
+    assert health is not None
+    entries = {entry_id: _with_trace(entry, traces.get(entry_id)) for entry_id, entry in known.entries.items()}
+    agent, run_id = split_id(known)
+    return Trace(
+        id=known.workflow_id,
         workflow_type=builder.workflow_type,
         agent=agent,
         run_id=run_id,
         state=health.state,
         workflow_status=health.workflow_status,
         problem=health.problem,
-        questions=_questions(health, workflow_id.removeprefix(AGENT_WORKFLOW_ID_PREFIX)),
-        began_at=builder.parts[0].began_at if builder.parts else health.started_at,
+        questions=_questions(health, known.workflow_id.removeprefix(AGENT_WORKFLOW_ID_PREFIX)),
+        began_at=began_of(known),
         ended_at=builder.ended_at or health.closed_at,
         input=builder.input,
-        turns=turns,
+        turns=tuple(_turn(turn, builder.drafts.turn_id(turn.number), entries) for turn in known.turns()),
         output=builder.output,
         failure=builder.failure,
+        totals=totals_of(entries.values(), [trace.totals for trace in traces.values()]),
         parts=tuple(builder.parts),
-        notes=tuple(builder.notes),
+        notes=(*known.notes, *notes),
     )
-    return replace(trace, totals=_totals(trace))
+
+
+def split_id(known: KnownRun) -> tuple[str | None, str]:
+    """Return the agent of a run, None where it is no agent's, and its own id."""
+    named = split_agent_workflow_id(known.workflow_id) if known.builder.is_agent else None
+    return named or (None, known.workflow_id)
+
+
+def _with_trace(entry: Entry, trace: Trace | None) -> Entry:
+    if trace is None or not isinstance(entry, ChildRun):
+        return entry
+    return replace(entry, trace=trace, failure=entry.failure or trace.failure)
+
+
+def _turn(turn: TurnDraft, turn_id: str, entries: Mapping[str, Entry]) -> TraceTurn:
+    return TraceTurn(
+        id=turn_id,
+        number=turn.number,
+        said=turn.said,
+        began_at=turn.began_at,
+        ended_at=turn.ended_at,
+        entries=tuple(entries[entry_id] for entry_id in turn.entry_ids),
+    )
 
 
 def _questions(health: RunHealth, shown_id: str) -> tuple[TraceQuestion, ...]:
@@ -182,24 +160,3 @@ def _questions(health: RunHealth, shown_id: str) -> tuple[TraceQuestion, ...]:
         )
         for question in health.questions
     )
-
-
-def _totals(trace: Trace) -> Totals:
-    totals = Totals()
-    for entry in trace.entries():
-        if isinstance(entry, ModelCall):
-            is_done = entry.state == "done"
-            totals += Totals(
-                model_calls=int(is_done),
-                failures=entry.failures,
-                input_tokens=entry.input_tokens or 0,
-                output_tokens=entry.output_tokens or 0,
-                usd_nanos=entry.usd_nanos or 0,
-                unpriced=int(is_done and entry.usd_nanos is None),
-            )
-        elif isinstance(entry, ToolCall):
-            is_tool = entry.kind == "tool_call"
-            totals += Totals(tool_calls=int(is_tool and entry.state == "done"), failures=entry.failures)
-        elif isinstance(entry, ChildRun) and entry.trace is not None:
-            totals += entry.trace.totals
-    return totals

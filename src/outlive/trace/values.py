@@ -17,6 +17,7 @@ from outlive.names import WORKER_LOST
 from outlive.trace.model import Failure, Value
 
 LARGEST_SHOWN = 2_000  # bytes; a trace of 1,000 calls stays at some MB, and a person reads a few lines of each anyway
+LARGEST_PREVIEW = 640  # bytes: 160 characters of any script, the most that a row of an outline shows
 LONGEST_MESSAGE = 2_000  # characters of an error
 
 _LOST = (TimeoutType.HEARTBEAT,)
@@ -25,18 +26,31 @@ _LOST = (TimeoutType.HEARTBEAT,)
 class Values:
     """Turns payloads into values of a trace; never raises for one that cannot be read."""
 
-    def __init__(self, converter: DataConverter, *, whole: bool = False, wanted: str | None = None) -> None:
+    def __init__(
+        self,
+        converter: DataConverter,
+        *,
+        largest: int | None = LARGEST_SHOWN,
+        wanted: str | None = None,
+        with_results: bool = True,
+    ) -> None:
         """Say how payloads are decoded and what is kept of them.
 
         Args:
             converter: Of the client that the payloads were read with.
-            whole: Whether values are kept whole, whatever their size.
+            largest: Bytes of a value that is kept whole; of a larger one its beginning. None keeps all whole.
             wanted: Reference of a value that is to be kept whole; it is in `found` afterwards.
+            with_results: Whether results of activities and child workflows are looked at, but for models' answers.
         """
         self._converter = converter
-        self._whole = whole
+        self._largest = largest
         self._wanted = wanted
+        self.with_results = with_results
         self.found: Value | None = None
+
+    def wants(self, ref: str) -> bool:
+        """Return whether this is the value that is wanted."""
+        return ref == self._wanted
 
     async def plain(self, payload: Payload) -> Any:
         """Return a payload as JSON values.
@@ -82,13 +96,12 @@ class Values:
     def keep(self, ref: str, content: Any) -> Value:
         """Return what is kept of JSON values."""
         text = content.encode("utf-8", "replace") if isinstance(content, str) else to_json(content, fallback=repr)
-        is_cut = len(text) > LARGEST_SHOWN and not self._whole
         value = Value(ref=ref, size=len(text), content=content)
         if ref == self._wanted:
             self.found = value
-        if is_cut:
-            return replace(value, content=text[:LARGEST_SHOWN].decode("utf-8", "ignore"), is_cut=True)
-        return value
+        if self._largest is None or len(text) <= self._largest:
+            return value
+        return replace(value, content=text[: self._largest].decode("utf-8", "ignore"), is_cut=True)
 
     def unreadable(self, ref: str, size: int, error: "UnreadableValue") -> Value:
         """Return what stands for a value that cannot be read."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crash.agents.projects import AgentProject, agent_project, world
+from engines import settings_for
 from outlive.settings import Settings
 from outside import Outside
 
@@ -34,3 +35,11 @@ async def new_project(
 @pytest.fixture
 async def project(new_project) -> AgentProject:
     return await new_project("one")
+
+
+@pytest.fixture
+async def own_project(tmp_path: Path, task_queue: str, outside: Outside) -> AsyncIterator[AgentProject]:
+    """A project whose engine is its own to kill."""
+    settings = settings_for(tmp_path / ".outlive", task_queue=task_queue, drain_timeout=5.0)
+    async with agent_project(settings, outside) as project:
+        yield project

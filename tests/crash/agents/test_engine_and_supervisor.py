@@ -4,29 +4,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from crash.agents.projects import AgentProject, agent_project
+from crash.agents.projects import AgentProject
 from crash.processes import children, kill_all
-from engines import is_running, settings_for, until
+from engines import is_running, until
 from outlive.engine.home import Home
 from outlive.engine.server import EngineServer
-from outside import Outside
 
 pytestmark = pytest.mark.embedded
 
 TESTS = Path(__file__).parents[2]
-
-
-@pytest.fixture
-async def own_project(tmp_path: Path, task_queue: str, outside: Outside) -> AsyncIterator[AgentProject]:
-    """A project whose engine is its own to kill."""
-    settings = settings_for(tmp_path / ".outlive", task_queue=task_queue, drain_timeout=5.0)
-    async with agent_project(settings, outside) as project:
-        yield project
 
 
 @pytest.mark.parametrize("kind", ["model", "tool"])

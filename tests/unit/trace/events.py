@@ -62,5 +62,5 @@ async def built(history: History) -> TraceBuilder:
     builder.begin_run("run-1")
     for event in history.events:
         await builder.take(event)
-    builder.end_run(len(history.events))
+    builder.count(len(history.events))
     return builder

@@ -1,15 +1,16 @@
 """What the ledger adds to traces and to the list of runs."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.schema import effects
-from outlive.trace.bookkeeping import Spending, add_bookkeeping, spending
-from outlive.trace.drafts import Drafts
+from outlive.trace.bookkeeping import Books, Spending, additions, spending
+from outlive.trace.drafts import changed
 from outlive.trace.model import ModelCall
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -54,30 +55,57 @@ def call(number: int, at: datetime) -> ModelCall:
     )
 
 
+def change(ledger: Ledger, at: datetime, **values: object) -> None:
+    with ledger.engine.execution_options(outlive_writes=True).begin() as connection:
+        connection.execute(update(effects).where(effects.c.begun_at == at.timestamp()).values(**values))
+
+
+async def with_books(books: Books, *calls: ModelCall) -> list[ModelCall]:
+    """Calls as they are with what the ledger knows of them."""
+    await books.read()
+    return [changed(one, **(additions(one, booked) if (booked := books.of(one)) else {})) for one in calls]
+
+
 async def test_calls_of_the_same_number_are_told_apart_by_their_times(ledger):
-    drafts, later = Drafts(), BEGAN + timedelta(seconds=6)
-    drafts.add(call(1, BEGAN))
-    drafts.add(call(2, later))
+    later = BEGAN + timedelta(seconds=6)
     book(ledger, later + timedelta(seconds=1), facts={"usd_nanos": 2})
     book(ledger, BEGAN + timedelta(seconds=1), attempts=3, failures=1, error="Busy: come back", facts={"usd_nanos": 1})
 
-    await add_bookkeeping(ledger, "w", drafts)
+    first, second = await with_books(Books(ledger, "w"), call(1, BEGAN), call(2, later))
 
-    first, second = drafts.all()
     assert (first.usd_nanos, first.attempts, first.failures, first.failure.message) == (1, 3, 1, "come back")
     assert (second.usd_nanos, second.attempts, second.failures, second.failure) == (2, 1, 0, None)
     assert first.seconds == second.seconds == pytest.approx(3)
 
 
 async def test_what_was_booked_long_before_or_after_a_call_is_not_taken_for_it(ledger):
-    drafts = Drafts()
-    drafts.add(call(1, BEGAN))
     book(ledger, BEGAN - timedelta(minutes=1))
     book(ledger, BEGAN + timedelta(minutes=1))
 
-    await add_bookkeeping(ledger, "w", drafts)
+    (alone,) = await with_books(Books(ledger, "w"), call(1, BEGAN))
 
-    assert drafts.all()[0].usd_nanos is None
+    assert alone.usd_nanos is None
+
+
+async def test_what_is_booked_later_is_told_of_and_nothing_else_is_read_again(ledger):
+    books, later = Books(ledger, "w"), BEGAN + timedelta(hours=1)
+    book(ledger, BEGAN, ended_at=BEGAN.timestamp() + 1)
+    open_call = replace(call(2, later), state="running", ended_at=None)
+    await with_books(books, call(1, BEGAN), open_call)
+
+    book(ledger, later, state="begun", facts={"usd_nanos": None})
+    begun = await books.read()
+    first = books.of(open_call)
+    change(ledger, later, state="done", ended_at=later.timestamp() + 1, facts='{"usd_nanos": 7}')
+    ended = await books.read()
+    change(ledger, BEGAN, attempts=9)  # of what ended long ago nothing changes, but by a person
+    again = await books.read()
+    change(ledger, BEGAN, settled="{}")
+    settled = await books.read()
+
+    assert (begun, first.state) == (["2"], "begun")
+    assert (ended, books.of(open_call).facts) == (["2"], {"usd_nanos": 7})
+    assert (again, settled) == ([], ["1"])
 
 
 async def test_an_unknown_price_is_counted_and_never_a_zero(ledger):

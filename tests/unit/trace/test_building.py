@@ -14,10 +14,11 @@ async def test_the_calls_of_a_turn_stand_in_it_with_what_was_said():
     history.completed(history.scheduled("agent__a__model_request", {}, summary="request model: m"), answer)
     history.noted("turn_ended")
 
-    (turn,) = (await built(history)).drafts.finished_turns()
+    drafts = (await built(history)).drafts
 
-    (call,) = turn.entries
-    assert (turn.id, turn.said.content, turn.ended_at is not None) == ("t1", "Hello", True)
+    (turn,), (call,) = drafts.turns, drafts.all()
+    assert (turn.number, turn.said.content, turn.ended_at is not None) == (1, "Hello", True)
+    assert turn.entry_ids == [call.id]
     assert isinstance(call, ModelCall)
     assert (call.id, call.text.content, call.input_tokens, call.state) == ("1", "Hi", 3, "done")
 
