@@ -1,0 +1,6 @@
+import type { PageProps } from "../routes";
+import { Page } from "../ui/page";
+
+export default function Soon(_: PageProps) {
+  return <Page title="fleet" />;
+}

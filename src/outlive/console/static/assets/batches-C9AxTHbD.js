@@ -1,0 +1,1 @@
+import{n as e,t}from"./index-DdN2_18t.js";function n(n){return e(t,{title:`batches`})}export{n as default};
