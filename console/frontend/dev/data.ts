@@ -281,7 +281,7 @@ function money(query: URLSearchParams): MoneyView {
   const sum = (pick: (one: (typeof rows)[0]) => number) => rows.reduce((all, one) => all + pick(one), 0);
   return {
     by,
-    since: query.get("since"),
+    since: query.get("since") ?? "",
     rows,
     total: { calls: sum((one) => one.calls), input_tokens: sum((one) => one.input_tokens), output_tokens: sum((one) => one.output_tokens), usd_nanos: sum((one) => one.usd_nanos), unpriced_calls: 3 },
   };
@@ -290,21 +290,21 @@ function money(query: URLSearchParams): MoneyView {
 const worker = (index: number, state: string) => ({
   identity: `${4100 + index}@mercury`,
   host: "mercury",
-  pid: 4100 + index,
+  pid: String(4100 + index),
   task_queue: "outlive",
   state,
   app: "invoices",
   build: "7f3c1a",
   heard_at: iso(state === "silent" ? 190 : index),
-  used_slots: state === "silent" ? null : 40 + index * 7,
-  free_slots: state === "silent" ? null : 60 - index * 7,
+  used_slots: 40 + index * 7,
+  free_slots: 60 - index * 7,
 });
 
 const fleet = (): Fleet => ({
   as_of: iso(0),
   engine: engine(),
   workers: [worker(0, "running"), worker(1, "running"), worker(2, "draining"), worker(3, "silent")],
-  deployments: [{ name: "invoices", current: "7f3c1a", versions: [{ build: "7f3c1a", state: "current", created_at: iso(4000), was_current: true }, { build: "51b09e", state: "draining", created_at: iso(90_000), was_current: true }, { build: "0aa812", state: "drained", created_at: iso(190_000), was_current: true }] }],
+  deployments: [{ name: "invoices", current: "7f3c1a", versions: [{ build: "7f3c1a", state: "current", created_at: iso(4000), was_current: iso(90_000) }, { build: "51b09e", state: "draining", created_at: iso(90_000), was_current: iso(90_000) }, { build: "0aa812", state: "drained", created_at: iso(190_000), was_current: iso(90_000) }] }],
   queues: [{ name: "outlive", pollers: 12, backlog: 0, oldest_seconds: null }, { name: "outlive-batch", pollers: 4, backlog: 37 + Math.round(5 * Math.sin(elapsed())), oldest_seconds: 4.2 }],
   deliveries: { waiting: 2, delivered: 4211, parked: 1 },
   parked: [{ number: 88, workflow_id: "batch/probe", occurrence: "batch.finished", target: "https://hooks.example.com/outlive", attempts: 12, error: "The receiver answered 500 Internal Server Error.", created_at: iso(8000) }],

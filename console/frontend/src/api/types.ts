@@ -29,7 +29,7 @@ export interface Pulse {
 
 export interface Engine {
   state: "ok" | "away";
-  address: string;
+  address: string | null;
   version: string | null;
   away_since: string | null;
   ui: string | null;
@@ -205,7 +205,8 @@ export interface MoneyRow extends Spent {
 
 export interface MoneyView {
   by: string;
-  since: string | null;
+  /** First day that counts; "" for all. */
+  since: string;
   rows: MoneyRow[];
   total: Spent;
 }
@@ -221,35 +222,35 @@ export interface Stuck {
 export interface Home {
   as_of: string;
   engine: Engine;
-  running: { agents: number; plans: number; batches: number };
+  running: { agents: number | null; plans: number | null; batches: number };
   waiting: number;
   stuck: Stuck[];
   money_today: Spent;
-  rates: { documents_per_minute: number; calls_per_minute: number };
+  rates: { documents_per_minute: number | null; calls_per_minute: number | null };
   hand_offs: HandOffView[];
   batches: BatchCard[];
   recent: RunView[];
-  workers: { running: number; silent: number };
+  workers: { running: number | null; silent: number | null };
   deliveries_parked: number;
 }
 
 export interface Worker {
   identity: string;
   host: string;
-  pid: number | null;
+  pid: string;
   task_queue: string;
   state: string;
-  app: string | null;
-  build: string | null;
+  app: string;
+  build: string;
   heard_at: string | null;
-  used_slots: number | null;
-  free_slots: number | null;
+  used_slots: number;
+  free_slots: number;
 }
 
 export interface Deployment {
   name: string;
   current: string | null;
-  versions: { build: string; state: string; created_at: string | null; was_current: boolean }[];
+  versions: { build: string; state: string; created_at: string | null; was_current: string | null }[];
 }
 
 export interface Delivery {

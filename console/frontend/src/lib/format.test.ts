@@ -32,6 +32,7 @@ test("what was a moment ago is told coarsely", () => {
   const now = Date.parse("2026-11-25T12:00:00Z");
 
   expect(ago("2026-11-25T11:59:59Z", now)).toBe("just now");
+  expect(ago("2026-11-25T11:59:57Z", now)).toBe("3 s ago");
   expect(ago("2026-11-25T11:59:48Z", now)).toBe("12 s ago");
   expect(ago("2026-11-25T11:55:48Z", now)).toBe("4 min ago");
   expect(ago("2026-11-25T13:00:00Z", now)).toBe("in 1 h");

@@ -54,12 +54,12 @@ function pair(first: number, unit: string, second: number, smaller: string): str
 export function ago(moment: string | number, now: number): string {
   const seconds = Math.round((now - millis(moment)) / 1000);
   if (Math.abs(seconds) < 2) return "just now";
-  const text = duration(coarse(Math.abs(seconds)));
+  const size = Math.abs(seconds);
+  const text = size < 60 ? `${size} s` : duration(coarse(size));
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
 function coarse(seconds: number): number {
-  if (seconds < 60) return seconds;
   if (seconds < 3600) return seconds - (seconds % 60);
   return seconds < 86_400 ? seconds - (seconds % 3600) : seconds - (seconds % 86_400);
 }

@@ -246,8 +246,15 @@ export function Tabs(props: { label: string; tabs: readonly { href: string; word
   );
 }
 
+interface CopyProps {
+  text: string;
+  label?: string;
+  word?: string;
+  icon?: IconName;
+}
+
 /** Puts something on the clipboard. */
-export function Copy({ text, label = "Copy", word }: { text: string; label?: string; word?: string }) {
+export function Copy({ text, label = "Copy", word, icon = "copy" }: CopyProps) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -258,7 +265,7 @@ export function Copy({ text, label = "Copy", word }: { text: string; label?: str
   };
   return (
     <button type="button" class={`button bare${word ? "" : " square"}`} aria-label={label} title={label} onClick={copy}>
-      <Icon name="copy" small />
+      <Icon name={icon} small />
       {word}
     </button>
   );
@@ -266,7 +273,7 @@ export function Copy({ text, label = "Copy", word }: { text: string; label?: str
 
 /** Copies the whole address of a place in these pages. */
 export function CopyLink({ href, label = "Copy link" }: { href?: string; label?: string }) {
-  return <Copy text={new URL(href ?? location.href, location.href).href} label={label} />;
+  return <Copy text={new URL(href ?? location.href, location.href).href} label={label} icon="link" />;
 }
 
 /** A command to type, with a way to copy it. */

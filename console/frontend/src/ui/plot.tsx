@@ -155,7 +155,7 @@ function looks(
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, spansSeconds(ticks) ? 8 : 5)) },
+      { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, spansSeconds(ticks) ? 8 : 5)) },
       { ...axis, size: 58, space: 32, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : write(tick))) },
     ],
     series: [

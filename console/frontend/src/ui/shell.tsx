@@ -28,7 +28,7 @@ export function Shell({ entry, children }: { entry: string; children: ComponentC
         Skip to the content
       </a>
       <Side entry={entry} />
-      <div>
+      <div class="main">
         <Top />
         <main id="content" class="content" tabIndex={-1}>
           <Trouble />

@@ -5,7 +5,7 @@ import type { Twin } from "../live/twin";
 import { UNREACHED } from "../api/client";
 import { Button, Command } from "./controls";
 import { Icon, type IconName } from "./icons";
-import { SafeText } from "./text";
+import { Said } from "./text";
 
 interface EmptyProps {
   icon: IconName;
@@ -32,7 +32,7 @@ export function ProblemView({ problem, retry }: { problem: Problem; retry?: () =
       <Icon name="alert" />
       <span class="grow">
         <strong>{titleOf(problem)}. </strong>
-        <SafeText text={problem.detail} />
+        <Said text={problem.detail} />
         {problem.errors && problem.errors.length > 3 && <span> ({problem.errors.length} places)</span>}
       </span>
       {retry && (

@@ -32,6 +32,7 @@ export function Table<T>({ label, columns, rows, keyOf, hrefOf, hasKeys = false 
     const row = rows[index];
     if (row !== undefined && hrefOf) navigate(hrefOf(row));
   });
+  const wide = columns.filter((column) => column.kind === "wide").length;
   const hasFoot = columns.some((column) => column.foot !== undefined);
   return (
     <div class="table-box" tabIndex={0} role="region" aria-label={label}>
@@ -39,7 +40,12 @@ export function Table<T>({ label, columns, rows, keyOf, hrefOf, hasKeys = false 
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column.head} scope="col" class={classOf(column)}>
+              <th
+                key={column.head}
+                scope="col"
+                class={classOf(column)}
+                style={column.kind === "wide" ? { width: `${98 / wide}%` } : undefined}
+              >
                 {column.head}
               </th>
             ))}

@@ -35,6 +35,23 @@ export function SafeText({ text, block = false }: { text: string; block?: boolea
   );
 }
 
+/** A sentence of Outlive's own: what stands between backticks is a command or a value. */
+export function Said({ text }: { text: string }) {
+  return (
+    <>
+      {text.split(/`([^`]+)`/).map((part, index) =>
+        index % 2 ? (
+          <code key={index}>
+            <SafeText text={part} />
+          </code>
+        ) : (
+          part && <SafeText key={index} text={part} />
+        ),
+      )}
+    </>
+  );
+}
+
 /** One line of somebody's text, cut by the space that there is; the whole in its title. */
 export function Line({ text, most = 300 }: { text: string; most?: number }) {
   const start = beginning(text, most);

@@ -1,7 +1,7 @@
 /** What is told in passing. */
 import { signal } from "@preact/signals";
 import { Icon } from "./icons";
-import { SafeText } from "./text";
+import { Said } from "./text";
 
 type Kind = "good" | "bad";
 
@@ -29,7 +29,7 @@ export function Toasts() {
             {kind === "good" ? "Done" : "Refused"}
           </span>
           <span class="grow">
-            <SafeText text={text} />
+            <Said text={text} />
           </span>
           <button type="button" class="link-button" aria-label="Dismiss" onClick={() => dismiss(id)}>
             <Icon name="cross" small />

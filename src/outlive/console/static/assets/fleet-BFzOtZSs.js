@@ -1,1 +1,0 @@
-import{n as e,t}from"./index-DdN2_18t.js";function n(n){return e(t,{title:`fleet`})}export{n as default};
