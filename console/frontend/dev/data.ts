@@ -317,7 +317,7 @@ function kill(worker: unknown): void {
   const one = demo.workers.find(({ index }) => index === worker);
   if (!one) return;
   one.alive = false;
-  setTimeout(() => Object.assign(one, { alive: true, pid: one.pid + 100, restarts: one.restarts + 1 }), 4000);
+  setTimeout(() => Object.assign(one, { alive: true, pid: (one.pid ?? 0) + 100, restarts: one.restarts + 1 }), 4000);
 }
 
 const answers: Answers = {

@@ -5,7 +5,7 @@ import { join, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
-/** Of all scripts together, compressed: what a slow line loads once. */
+/** Of scripts that a page takes, compressed, on the first visit: a third of a second at 1.5 Mbit/s. */
 export const BUDGET_BYTES = 60_000;
 
 const HERE = join(import.meta.dirname, "..");
@@ -38,19 +38,49 @@ export function recordBuild(): Plugin {
     apply: "build",
     enforce: "post",
     generateBundle(_, bundle) {
-      let bytes = 0;
-      const files: [string, number][] = [];
+      const chunks = new Map<string, Chunk>();
       for (const file of Object.values(bundle)) {
-        const code = file.type === "chunk" ? file.code : file.source;
-        const size = gzipSync(code).length;
-        files.push([file.fileName, size]);
-        if (file.type === "chunk") bytes += size;
+        if (file.type !== "chunk") continue;
+        const { imports, dynamicImports, isEntry } = file;
+        chunks.set(file.fileName, { bytes: gzipSync(file.code).length, imports, dynamicImports, isEntry });
       }
-      for (const [name, size] of files.sort((a, b) => b[1] - a[1])) this.info(`${size} bytes gzipped: ${name}`);
-      this.info(`${bytes} bytes of scripts, gzipped; the budget is ${BUDGET_BYTES}.`);
-      if (bytes > BUDGET_BYTES) this.error(`The scripts have ${bytes} bytes, gzipped: more than ${BUDGET_BYTES}.`);
+      const pages = weights(chunks);
+      for (const { name, bytes } of pages) this.info(`${bytes} bytes, gzipped, to open ${name}`);
+      const all = [...chunks.values()].reduce((sum, chunk) => sum + chunk.bytes, 0);
+      this.info(`${all} bytes of scripts in all, gzipped; a page may have ${BUDGET_BYTES}.`);
+      const heaviest = pages[0];
+      if (heaviest && heaviest.bytes > BUDGET_BYTES) {
+        this.error(`To open ${heaviest.name} takes ${heaviest.bytes} bytes of scripts, gzipped: more than ${BUDGET_BYTES}.`);
+      }
       const record = { sources: digest() };
       this.emitFile({ type: "asset", fileName: "build.json", source: `${JSON.stringify(record, null, 2)}\n` });
     },
   };
+}
+
+interface Chunk {
+  bytes: number;
+  imports: readonly string[];
+  dynamicImports: readonly string[];
+  isEntry: boolean;
+}
+
+/** What each page takes that is opened first: the frame, itself, and all that it may load; the heaviest first. */
+function weights(chunks: Map<string, Chunk>): { name: string; bytes: number }[] {
+  const entry = [...chunks].find(([, chunk]) => chunk.isEntry);
+  if (!entry) return [];
+  const reach = (from: string, found: Set<string>, isDeep: boolean) => {
+    const chunk = chunks.get(from);
+    if (!chunk || found.has(from)) return;
+    found.add(from);
+    for (const next of [...chunk.imports, ...(isDeep ? chunk.dynamicImports : [])]) reach(next, found, isDeep);
+  };
+  return entry[1].dynamicImports
+    .map((name) => {
+      const found = new Set<string>();
+      reach(entry[0], found, false);
+      reach(name, found, true);
+      return { name, bytes: [...found].reduce((sum, one) => sum + (chunks.get(one)?.bytes ?? 0), 0) };
+    })
+    .sort((a, b) => b.bytes - a.bytes);
 }

@@ -273,10 +273,23 @@ export interface Fleet {
   parked: Delivery[];
 }
 
-export interface Demo {
-  workers: { index: number; pid: number; alive: boolean; restarts: number }[];
+export interface Verdict {
+  holds: boolean;
+  total: number;
+  done: number;
+  failed: number;
+  lost: number;
+  done_twice: number;
+  begun_again: number;
+  read_again: number;
   kills: number;
-  verdict: string | null;
+}
+
+export interface Demo {
+  workers: { index: number; pid: number | null; alive: boolean; restarts: number }[];
+  kills: number;
+  /** At the end, from the ledger and the document server's own counters. */
+  verdict: Verdict | null;
 }
 
 export interface AppView {

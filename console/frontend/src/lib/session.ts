@@ -17,7 +17,7 @@ export function may(role: Role): boolean {
 
 export const needsSignIn = computed(() => {
   const known = session.value;
-  return signedOut.value || (known !== null && known.needs_sign_in && known.role === null);
+  return signedOut.value || (known !== null && known.role === null);
 });
 
 function take(found: Session): void {

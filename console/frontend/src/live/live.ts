@@ -124,7 +124,7 @@ function heard(): void {
 async function comeBack(): Promise<void> {
   close();
   const session = await get<Session>("/v1/session").catch(() => null);
-  if (session?.needs_sign_in && session.role === null) {
+  if (session && session.role === null) {
     signedOut.value = true;
     return;
   }

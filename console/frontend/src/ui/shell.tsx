@@ -134,7 +134,7 @@ function Side({ entry }: { entry: string }) {
         <ThemeChoice />
         <p class="faint small">
           {own?.version ? `Outlive ${own.version}` : ""}
-          {own?.needs_sign_in && (
+          {own?.csrf && (
             <>
               {` · ${own.name || own.role} `}
               <button type="button" class="link-button" onClick={() => void signOut()}>
@@ -275,7 +275,7 @@ function More() {
       </nav>
       <div class="row apart">
         <ThemeChoice />
-        {session.value?.needs_sign_in && (
+        {session.value?.csrf && (
           <button type="button" class="link-button" onClick={() => void signOut()}>
             Sign out
           </button>
