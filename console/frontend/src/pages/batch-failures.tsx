@@ -45,7 +45,7 @@ function Group({ group, base }: { group: FailureGroup; base: string }) {
   const { cause, documents, example } = group;
   return (
     <Card
-      title={cause.replaceAll("_", " ")}
+      title={cause.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase())}
       side={
         <Mark tone="bad" icon="cross">
           {plural(documents, "document")}

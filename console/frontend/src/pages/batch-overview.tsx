@@ -15,6 +15,8 @@ import { allParts, ownOf } from "./batch-parts";
 import { BudgetGauge } from "./budget";
 
 const LOOK_SECONDS = 3;
+const CENT = 10_000_000; // in billionths of a dollar
+const FEW = 10;
 
 export function Overview({ batch, at }: { batch: BatchPage; at: number }) {
   const isMoving = batch.state === "running";
@@ -28,7 +30,7 @@ export function Overview({ batch, at }: { batch: BatchPage; at: number }) {
         <Figures batch={batch} />
       </div>
       <With twin={twin} loading={<Skeleton height="14rem" />}>
-        {(series) => (series.times.length < 2 ? <TooEarly /> : <Plots series={series} />)}
+        {(series) => (series.times.length < 2 ? <TooEarly /> : <Plots series={series} at={twin.at.value / 1000} />)}
       </With>
     </>
   );
@@ -109,9 +111,9 @@ function TooEarly() {
   );
 }
 
-function Plots({ series }: { series: Series }) {
+function Plots({ series, at }: { series: Series; at: number }) {
   const { times } = series;
-  const found = useMemo(() => derived(series), [series]);
+  const found = useMemo(() => derived(series, at), [series]);
   const perMinute = (value: number) => short(Math.round(value));
   return (
     <div class="grid two">
@@ -120,6 +122,7 @@ function Plots({ series }: { series: Series }) {
           title="Documents a minute"
           times={times}
           write={perMinute}
+          least={FEW}
           lines={[{ name: "done", values: found.done, colour: "--plot-1", isFilled: true }]}
         />
       </Card>
@@ -128,6 +131,7 @@ function Plots({ series }: { series: Series }) {
           title="Seconds for a document"
           times={times}
           write={duration}
+          least={1}
           lines={[
             { name: "median", values: series.p50_seconds, colour: "--plot-2" },
             { name: "95 %", values: series.p95_seconds, colour: "--plot-3" },
@@ -139,6 +143,7 @@ function Plots({ series }: { series: Series }) {
           title="Failed a minute"
           times={times}
           write={perMinute}
+          least={FEW}
           lines={[{ name: "failed", values: found.failed, colour: "--bad-mark", isFilled: true }]}
         />
       </Card>
@@ -147,6 +152,7 @@ function Plots({ series }: { series: Series }) {
           title="Cost in all"
           times={times}
           write={money}
+          least={CENT}
           lines={[{ name: "spent", values: found.spent, colour: "--plot-4", isFilled: true }]}
         />
       </Card>
@@ -155,6 +161,7 @@ function Plots({ series }: { series: Series }) {
           title="Progress"
           times={times}
           write={perMinute}
+          least={FEW}
           lines={[{ name: "with an outcome", values: found.progress, colour: "--plot-1", isFilled: true }]}
         />
       </Card>
@@ -163,6 +170,7 @@ function Plots({ series }: { series: Series }) {
           title="Tokens a minute"
           times={times}
           write={perMinute}
+          least={FEW}
           lines={[
             { name: "in", values: found.tokensIn, colour: "--plot-2" },
             { name: "out", values: found.tokensOut, colour: "--plot-3" },
@@ -173,9 +181,12 @@ function Plots({ series }: { series: Series }) {
   );
 }
 
-/** Rates a minute, and sums from the begin. */
-export function derived(series: Series) {
-  const rate = (values: readonly number[]) => values.map((value) => (value * 60) / series.step_seconds);
+/** Rates a minute, and sums from the begin. The step that is not over at `until` (epoch, s) has no rate yet. */
+export function derived(series: Series, until: number) {
+  const { times, step_seconds: step } = series;
+  const isOver = (index: number) => (times[index] ?? 0) + step <= until;
+  const rate = (values: readonly number[]) =>
+    values.map((value, index) => (isOver(index) ? (value * 60) / step : null));
   return {
     done: rate(series.done),
     failed: rate(series.failed),

@@ -192,7 +192,7 @@ function StuckCard({ stuck }: { stuck: readonly Stuck[] }) {
 
 function WaitingCard({ handOffs, waiting }: { handOffs: readonly HandOffView[]; waiting: number }) {
   return (
-    <Card title="Waiting for a person" side={waiting > 0 && <a href="/desk">All {count(waiting)} on the desk</a>}>
+    <Card title="Waiting for a person" side={waiting > 0 && <a href="/desk">To the desk</a>}>
       {handOffs.length ? (
         <ul class="lines">
           {handOffs.map((one) => (

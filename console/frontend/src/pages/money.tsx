@@ -72,7 +72,7 @@ function Spent({ data, by }: { data: MoneyView; by: string }) {
           <Stat
             name="Spent"
             value={<Money nanos={total.usd_nanos} unpriced={total.unpriced_calls} />}
-            more={total.unpriced_calls ? `${plural(total.unpriced_calls, "call")} without a known price` : "every call has a price"}
+            more={total.unpriced_calls ? `${plural(total.unpriced_calls, "call")} without a known price` : total.calls ? "every call has a price" : "no call yet"}
           />
           <Stat name="Model calls" value={short(total.calls)} />
           <Stat name="Tokens in" value={short(total.input_tokens)} />

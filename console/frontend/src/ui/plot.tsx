@@ -21,12 +21,14 @@ interface PlotProps {
   lines: readonly Line[];
   /** How a value is written; the same on the axis. */
   write: (value: number) => string;
+  /** The axis reaches at least so far, so that small values do not look large. */
+  least: number;
 }
 
 const HEIGHT = 176;
 const TABLE_ROWS = 240;
 
-export function Plot({ title, times, lines, write }: PlotProps) {
+export function Plot({ title, times, lines, write, least }: PlotProps) {
   const [view, show] = useState<"plot" | "table">("plot");
   return (
     <figure class="plot stack tight" aria-label={title}>
@@ -43,7 +45,7 @@ export function Plot({ title, times, lines, write }: PlotProps) {
         />
       </div>
       {view === "plot" ? (
-        <Canvas title={title} times={times} lines={lines} write={write} />
+        <Canvas title={title} times={times} lines={lines} write={write} least={least} />
       ) : (
         <Figures title={title} times={times} lines={lines} write={write} />
       )}
@@ -51,7 +53,7 @@ export function Plot({ title, times, lines, write }: PlotProps) {
   );
 }
 
-function Canvas({ title, times, lines, write }: PlotProps) {
+function Canvas({ title, times, lines, write, least }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [at, point] = useState<number | null>(null);
@@ -68,7 +70,7 @@ function Canvas({ title, times, lines, write }: PlotProps) {
     void import("uplot").then(({ default: UPlot }) => {
       if (isGone) return;
       const size = () => ({ width: element.clientWidth, height: HEIGHT });
-      plot.current = new UPlot({ ...size(), ...looks(lines, write, point) }, latest.current, element);
+      plot.current = new UPlot({ ...size(), ...looks(lines, write, least, point) }, latest.current, element);
       watch = new ResizeObserver(() => plot.current?.setSize(size()));
       watch.observe(element);
     });
@@ -97,7 +99,7 @@ function Canvas({ title, times, lines, write }: PlotProps) {
   );
 }
 
-function Figures({ title, times, lines, write }: PlotProps) {
+function Figures({ title, times, lines, write }: Omit<PlotProps, "least">) {
   const rows = times.map((time, index) => ({ time, index })).slice(-TABLE_ROWS).reverse();
   return (
     <div class="table-box" tabIndex={0} role="region" aria-label={title}>
@@ -144,6 +146,7 @@ const FONT = "11px system-ui, sans-serif";
 function looks(
   lines: readonly Line[],
   write: (value: number) => string,
+  least: number,
   point: (at: number | null) => void,
 ): Omit<uPlot.Options, "width" | "height"> {
   const faint = colour("--faint");
@@ -153,7 +156,7 @@ function looks(
     padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
+    scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, least)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, spansSeconds(ticks) ? 8 : 5)) },
       { ...axis, size: 58, space: 32, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : write(tick))) },

@@ -80,7 +80,7 @@ function toggle(what: Open): void {
 
 /** How many hand-offs are open: followed by every page. */
 function useWaiting(): number {
-  return useTwin<HandOffView[]>("/v1/hand-offs", "hand-offs").data.value?.length ?? 0;
+  return useTwin<HandOffView[]>("/v1/hand-offs", "hand-offs").data.value?.filter((one) => one.state === "open").length ?? 0;
 }
 
 function Waiting() {
