@@ -6,6 +6,8 @@ import { now } from "../lib/now";
 
 /** Pulses come every 5 s; two that are missing are no accident. */
 export const BEHIND_AFTER_MS = 12_000;
+/** A stream that broke is back after a second, where the server lives: it ends each by itself at times. */
+export const LOST_AFTER_MS = 3_000;
 const SETTLE_MS = 40;
 const HIDDEN_CLOSE_MS = 20_000;
 const RETRY_MS = [1_000, 2_000, 4_000] as const;
@@ -19,6 +21,7 @@ export type Connection =
   | { state: "signed-out" };
 
 const heardAt = signal<number | null>(null);
+const lostAt = signal<number | null>(null);
 const pulse = signal<Pulse | null>(null);
 export const signedOut = signal(false);
 const openedAt = signal(Date.now());
@@ -26,11 +29,13 @@ const openedAt = signal(Date.now());
 export const connection = computed<Connection>(() => {
   if (signedOut.value) return { state: "signed-out" };
   const last = heardAt.value;
+  const lost = lostAt.value;
+  const isLost = lost !== null && now.value - lost > LOST_AFTER_MS;
   if (last === null) {
-    const waited = now.value - openedAt.value;
-    return waited > BEHIND_AFTER_MS ? { state: "behind", since: openedAt.value } : { state: "connecting" };
+    const isLate = isLost || now.value - openedAt.value > BEHIND_AFTER_MS;
+    return isLate ? { state: "behind", since: openedAt.value } : { state: "connecting" };
   }
-  if (now.value - last > BEHIND_AFTER_MS) return { state: "behind", since: last };
+  if (isLost || now.value - last > BEHIND_AFTER_MS) return { state: "behind", since: last };
   const engine = pulse.value;
   if (engine?.engine === "away") return { state: "away", since: Date.parse(engine.away_since ?? engine.at) };
   return { state: "live" };
@@ -111,12 +116,15 @@ function open(): void {
     });
   }
   opened.onerror = () => {
-    if (source === opened && opened.readyState === EventSource.CLOSED) void comeBack();
+    if (source !== opened) return;
+    lostAt.value ??= Date.now();
+    if (opened.readyState === EventSource.CLOSED) void comeBack();
   };
 }
 
 function heard(): void {
   failures = 0;
+  lostAt.value = null;
   heardAt.value = Date.now();
 }
 

@@ -1,7 +1,7 @@
 /** The state behind a page: read once, then kept as the event stream tells it. */
 import { type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { asProblem, get } from "../api/client";
+import { UNREACHED, asProblem, get } from "../api/client";
 import type { Problem } from "../api/types";
 import { connection, follow } from "./live";
 
@@ -37,6 +37,13 @@ export function twinOf<T>(path: string): Twin<T> {
     twins.delete(oldest);
   }
   return twin;
+}
+
+/** What is wrong with a twin itself: that nobody answers is said above every page, once something is shown. */
+export function ownProblem<T>(twin: Twin<T>): Problem | undefined {
+  const problem = twin.problem.value;
+  const isElsewhere = problem?.status === UNREACHED || problem?.status === 503 || problem?.status === 401;
+  return isElsewhere && twin.data.value !== undefined ? undefined : problem;
 }
 
 /** Forget all that was read, such as after signing in as somebody else. */

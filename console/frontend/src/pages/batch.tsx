@@ -2,7 +2,7 @@
 import type { BatchPage } from "../api/types";
 import { apiPath } from "../api/client";
 import { count, plural } from "../lib/format";
-import { useTwin } from "../live/twin";
+import { ownProblem, useTwin } from "../live/twin";
 import type { PageProps } from "../routes";
 import { Tabs } from "../ui/controls";
 import { Icon } from "../ui/icons";
@@ -20,7 +20,7 @@ export default function OneBatch({ params }: PageProps) {
   const tab = params.tab ?? "";
   const twin = useTwin<BatchPage>(apiPath(["batches", id]), `batch:${id}`);
   const batch = twin.data.value;
-  const problem = twin.problem.value;
+  const problem = ownProblem(twin);
   const base = `/batches/${encodeURIComponent(id)}`;
   return (
     <Page

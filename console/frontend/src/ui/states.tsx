@@ -1,7 +1,7 @@
 /** What a page shows when it has nothing to show: not yet, not there, or not reached. */
 import type { ComponentChildren } from "preact";
 import type { Problem } from "../api/types";
-import type { Twin } from "../live/twin";
+import { type Twin, ownProblem } from "../live/twin";
 import { UNREACHED } from "../api/client";
 import { Button, Command } from "./controls";
 import { Icon, type IconName } from "./icons";
@@ -75,7 +75,7 @@ interface WithProps<T> {
 /** What a twin shows: skeletons before the first answer, the refusal above what was last known. */
 export function With<T>({ twin, loading, children }: WithProps<T>) {
   const data = twin.data.value;
-  const problem = twin.problem.value;
+  const problem = ownProblem(twin);
   return (
     <>
       {problem && <ProblemView problem={problem} retry={() => void twin.reload()} />}
