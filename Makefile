@@ -1,5 +1,5 @@
 # The targets are the habits. Each sets up what it needs; a second call installs nothing.
-#   make demo | test | test-cluster | cluster-test | lint | types | imports | format | docs | bench | clean
+#   make demo | test | test-cluster | cluster-test | lint | types | imports | format | docs | bench | console | clean
 #   make test ARGS="tests/unit -k window"
 
 SHELL := /bin/bash
@@ -28,7 +28,7 @@ UV := env $(addprefix -u ,$(UV_IGNORED)) UV_NO_CONFIG=1 UV_PROJECT_ENVIRONMENT="
 PIP := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	"$(BIN)/python" -m pip --quiet
 
-.PHONY: help setup demo test test-cluster cluster-test lint types imports format docs bench clean
+.PHONY: help setup demo test test-cluster cluster-test lint types imports format docs bench console clean
 
 help:
 	@sed -n '2,3s/^# *//p' Makefile
@@ -87,6 +87,12 @@ docs: $(STAMP)
 bench: $(STAMP)
 	@"$(BIN)/python" bench/compare.py --generated --documents 1000 --pairs 1 --in-flight 200
 
+# The pages of the console, from TypeScript: needs Node 20.19 or later. What is built is committed; running needs no Node.
+FRONT_END := console/frontend
+console:
+	@command -v npm >/dev/null || { echo "Node and npm were not found. Install Node 20.19 or later; only building needs it." >&2; exit 1; }
+	@cd "$(FRONT_END)" && npm ci --silent && npm run --silent build
+
 clean:
-	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache
+	rm -rf "$(VENV)" "$(FRONT_END)/node_modules" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
