@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from outlive.api import routes_batches, routes_hand_offs, routes_runs
+from outlive.api import routes_batches, routes_hand_offs, routes_runs, routes_take_over
 from outlive.api.connected import Connected
 from outlive.api.guard import MAX_BODY_BYTES, Guard
 from outlive.api.problems import MEDIA_TYPE, Problem, add_problems
@@ -56,7 +56,7 @@ def described_api(app: App, settings: Settings) -> FastAPI:
             "default": {"model": Problem, "description": "It was not done.", "content": {MEDIA_TYPE: {}}},
         },
     )
-    for router in (about, routes_runs.router, routes_batches.router, routes_hand_offs.router):
+    for router in (about, routes_take_over.router, routes_runs.router, routes_batches.router, routes_hand_offs.router):
         api.include_router(router)
     add_problems(api)
     return api

@@ -111,3 +111,11 @@ class ClaimBody(Body):
 
     by: Who
     force: bool = False
+
+
+class SpeechBody(Body):
+    """Say something in an agent's place."""
+
+    text: str = Field(min_length=1, max_length=100_000)
+    by: Who
+    speech_id: Id | None = Field(default=None, description="The same id again is the same speech.")
