@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { choosings, remaining, type HandOff } from "./choices";
+import type { HandOffView } from "../api/types";
+import { choosings, remaining } from "./choices";
 
-const handOff = (given: Partial<HandOff>): HandOff => ({
+const handOff = (given: Partial<HandOffView>): HandOffView => ({
   id: "3f9ca1b2-1",
   run: "agent/support/order-4711",
   agent: "support",
@@ -22,7 +23,7 @@ const handOff = (given: Partial<HandOff>): HandOff => ({
   ...given,
 });
 
-const gives = (given: Partial<HandOff>) => Object.fromEntries(choosings(handOff(given)).map((one) => [one.choice, one.gives]));
+const gives = (given: Partial<HandOffView>) => Object.fromEntries(choosings(handOff(given)).map((one) => [one.choice, one.gives]));
 
 describe("choosings", () => {
   it("offers the arguments of a call for editing where its schema is known", () => {

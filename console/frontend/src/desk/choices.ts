@@ -1,24 +1,5 @@
 /** What can be decided of a hand-off, and what has to be given with each choice. */
-
-export interface HandOff {
-  id: string;
-  run: string;
-  agent: string;
-  kind: string;
-  subject: string;
-  reason: string;
-  choices: string[];
-  state: string;
-  opened_at: string;
-  claimed_by: string | null;
-  escalated_to: string | null;
-  choice: string | null;
-  decided_by: string | null;
-  decided_at: string | null;
-  note: string | null;
-  about: Record<string, unknown>;
-  value: unknown;
-}
+import type { HandOffView } from "../api/types";
 
 export type Tone = "main" | "plain" | "danger";
 
@@ -78,7 +59,7 @@ const DANGERS = new Set(["stop", "undo"]);
 const HAPPENED_NOT = "It did not happen, or may happen twice: the call is made again.";
 
 /** Returns what can be chosen, the usual choice first. */
-export function choosings(handOff: HandOff): Choosing[] {
+export function choosings(handOff: HandOffView): Choosing[] {
   return handOff.choices.map((choice, at) => {
     const [label, effect] = wordsOf(handOff, choice);
     const tone: Tone = DANGERS.has(choice) ? "danger" : at === 0 ? "main" : "plain";
@@ -86,7 +67,7 @@ export function choosings(handOff: HandOff): Choosing[] {
   });
 }
 
-function wordsOf(handOff: HandOff, choice: string): [string, string] {
+function wordsOf(handOff: HandOffView, choice: string): [string, string] {
   if (choice === "tell") return TELL[handOff.kind] ?? WORDS["tell"] ?? ["Tell", ""];
   if (choice === "retry" && handOff.kind === "unknown") return ["It did not happen", HAPPENED_NOT];
   const known = WORDS[choice];
@@ -95,7 +76,7 @@ function wordsOf(handOff: HandOff, choice: string): [string, string] {
   return [words.charAt(0).toUpperCase() + words.slice(1), ""];
 }
 
-function givesOf({ about, kind }: HandOff, choice: string): Gives {
+function givesOf({ about, kind }: HandOffView, choice: string): Gives {
   const args = isRecord(about["args"]) ? about["args"] : null;
   if (choice === "approve" && args !== null && "schema" in about) return { kind: "args", args, schema: about["schema"] };
   if (choice === "answer") return { kind: "value", schema: about["schema"] ?? null, isRequired: true, label: "Answer" };

@@ -1,10 +1,10 @@
 import type { OutlineStore } from "./outline";
 import type { LiveCall, Transcript } from "./transcript";
-import { ENDED, type OutlineTurn, type Preview, type Row } from "./types";
+import { ENDED, type OutlineTurn, type Row, type Value } from "./types";
 
 /** What one part of the conversation shows. */
 export type Part =
-  | { kind: "said"; key: string; turn: OutlineTurn; said: Preview }
+  | { kind: "said"; key: string; turn: OutlineTurn; said: Value }
   | { kind: "answer"; key: string; row: Row; live: LiveCall | null }
   | { kind: "live"; key: string; live: LiveCall }
   | { kind: "tool"; key: string; row: Row; live: LiveCall | null }

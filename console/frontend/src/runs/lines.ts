@@ -1,10 +1,13 @@
 import type { OutlineStore } from "./outline";
 import { ENDED, type OutlineTurn, type Row } from "./types";
 
-/** What one line of the timeline shows. `key` is the stable name of the step within the whole run: `12` or `12/3`. */
+/**
+ * What one line of the timeline shows. `key` is the stable name of the entry within the whole run, `12` or `12/3`;
+ * `owner` is the workflow id of the run that it is an entry of.
+ */
 export type Line =
   | { kind: "turn"; key: string; turn: OutlineTurn; steps: number; isOpen: boolean }
-  | { kind: "row"; key: string; row: Row; depth: number; canOpen: boolean; isOpen: boolean }
+  | { kind: "row"; key: string; owner: string; row: Row; depth: number; canOpen: boolean; isOpen: boolean }
   | { kind: "loading"; key: string; depth: number; workflowId: string };
 
 export interface Folding {
@@ -106,7 +109,7 @@ class Builder {
       const canOpen = inside.length > 0 || row.has_child !== null;
       const isOpen = canOpen && this.folding.openRows.has(key);
       const at = this.lines.length;
-      this.lines.push({ kind: "row", key, row, depth, canOpen, isOpen });
+      this.lines.push({ kind: "row", key, owner: store.head?.id ?? "", row, depth, canOpen, isOpen });
       if (isOpen) this.inside(store, row, inside, key, prefix, depth + 1);
       const isAlone = this.lines.length === at + 1;
       if (!this.shownAll && isAlone && !fits(row, this.filter)) this.lines.pop();

@@ -35,7 +35,7 @@ export function row(id: string, given: Partial<Row> = {}): Row {
 
 export function turn(number: number, said: unknown = `Question ${number}`): OutlineTurn {
   const ref = `t${number}.said`;
-  return { id: `t${number}`, number, began_at: iso(0), ended_at: null, said: { ref, size: 10, content: said } };
+  return { id: `t${number}`, number, began_at: iso(0), ended_at: null, said: { ref, size: 10, content: said, is_cut: false, problem: null } };
 }
 
 export function outline(entries: Row[], given: Partial<Outline> = {}): Outline {
@@ -43,19 +43,25 @@ export function outline(entries: Row[], given: Partial<Outline> = {}): Outline {
     id: "agent/desk/lamps",
     cursor: "c1",
     is_delta: false,
+    is_whole: true,
+    workflow_type: "outlive_agent",
     agent: "desk",
+    plan: null,
+    run_id: "lamps",
     state: "running",
     problem: null,
+    questions: [],
     began_at: iso(0),
     ended_at: null,
     totals: { model_calls: 0, tool_calls: 0, failures: 0, input_tokens: 0, output_tokens: 0, usd_nanos: 0, unpriced: 0 },
     parts: [],
     turns: [turn(1)],
     entries,
-    failure: null,
+    input: null,
     output: null,
+    failure: null,
     notes: [],
-    temporal_url: null,
+    temporal_url: "/temporal/x",
     ...given,
   };
 }

@@ -1,11 +1,14 @@
 /** One run on the wire: its outline, its entries and its events. */
 
-export interface Preview {
+import type { Question } from "../api/types";
+
+/** Something that was said, given or returned; of one that is cut the beginning. */
+export interface Value {
   ref: string;
   size: number;
-  content?: unknown;
-  is_cut?: boolean;
-  problem?: string | null;
+  content: unknown;
+  is_cut: boolean;
+  problem: string | null;
 }
 
 export interface Failure {
@@ -43,7 +46,7 @@ export interface OutlineTurn {
   number: number;
   began_at: string | null;
   ended_at: string | null;
-  said: Preview | null;
+  said: Value | null;
 }
 
 export interface HistoryPart {
@@ -66,19 +69,78 @@ export interface Outline {
   id: string;
   cursor: string;
   is_delta: boolean;
+  /** Whether all was read up to the newest event; if not, more follows at once. */
+  is_whole: boolean;
+  workflow_type: string;
   agent: string | null;
+  plan: string | null;
+  run_id: string;
   state: string;
   problem: string | null;
+  questions: Question[];
   began_at: string | null;
   ended_at: string | null;
   totals: Totals;
   parts: HistoryPart[];
   turns: OutlineTurn[];
   entries: Row[];
+  input: Value | null;
+  output: Value | null;
   failure: Failure | null;
-  output: Preview | null;
   notes: string[];
-  temporal_url: string | null;
+  temporal_url: string;
+}
+
+/** An entry whole, with the fields of its kind and what the ledger has of its call. */
+export interface Entry {
+  id: string;
+  kind: string;
+  name: string;
+  state: string;
+  began_at: string;
+  ended_at: string | null;
+  seconds: number | null;
+  activity_type?: string;
+  started_at?: string | null;
+  attempts?: number;
+  failures?: number;
+  failure?: Failure | null;
+  next_at?: string | null;
+  worker?: string;
+  model?: string;
+  input_tokens?: number | null;
+  output_tokens?: number | null;
+  usd_nanos?: number | null;
+  finish?: string | null;
+  text?: Value | null;
+  thinking?: Value | null;
+  asked?: { tool: string; tool_call_id: string; args: Value }[];
+  toolset?: string;
+  tool_call_id?: string;
+  args?: Value | null;
+  result?: Value | null;
+  verdict?: string;
+  question_id?: string;
+  reason?: string;
+  choices?: string[];
+  choice?: string | null;
+  decided_by?: string;
+  fires_at?: string;
+  content?: Value | null;
+  sent_by?: string;
+  workflow_id?: string;
+  messages_ref?: string | null;
+  ledger?: LedgerState | null;
+}
+
+export interface LedgerState {
+  key: string;
+  policy: string | null;
+  state: string;
+  attempts: number;
+  failures: number;
+  error: string | null;
+  settled: Record<string, unknown> | null;
 }
 
 /** What happened while a run goes on, as `…/events` gives it. */
