@@ -1,12 +1,12 @@
 /** One hand-off with all that is needed to decide it. */
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { apiPath, post } from "../api/client";
 import type { HandOffView } from "../api/types";
 import { pageOf } from "../lib/router";
 import { take, useTwin } from "../live/twin";
 import { useRun } from "../runs/feed";
 import { Talk } from "../runs/talk";
-import { ActionButton, CopyLink } from "../ui/controls";
+import { ActionButton, Button, CopyLink } from "../ui/controls";
 import { Facts } from "../ui/figures";
 import { Icon } from "../ui/icons";
 import { JsonView, ValueView } from "../ui/json";
@@ -16,7 +16,7 @@ import { Mark, Status } from "../ui/status";
 import { Ago, Moment, SafeText } from "../ui/text";
 import { KINDS, remaining } from "./choices";
 import { Deciding } from "./deciding";
-import { NameField, useName } from "./name";
+import { AskName, useName } from "./name";
 
 /** Args: `openNow` are those that the list shows: when this one leaves it, it was decided. */
 export function HandOffDetail({ id, openNow }: { id: string; openNow: readonly HandOffView[] | undefined }) {
@@ -80,6 +80,7 @@ function Head({ handOff }: { handOff: HandOffView }) {
 
 function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: HandOffView) => void }) {
   const name = useName();
+  const [asks, ask] = useState(false);
   const isMine = handOff.claimed_by === name.value && name.isGiven;
   const send = (what: "claim" | "release", force: boolean) => async () => {
     name.remember();
@@ -88,10 +89,18 @@ function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: 
   if (handOff.claimed_by === null) {
     return (
       <div class="row wrap">
-        <NameField name={name} />
-        <ActionButton icon="person" needs="decide" disabled={!name.isGiven} act={send("claim", false)}>
-          Claim it
-        </ActionButton>
+        {name.isGiven && !asks ? (
+          <ActionButton icon="person" needs="decide" act={send("claim", false)}>
+            Claim it
+          </ActionButton>
+        ) : (
+          <Button icon="person" needs="decide" onClick={() => ask(true)}>
+            Claim it
+          </Button>
+        )}
+        {asks && (
+          <AskName title="Who claims it?" word="Claim it" name={name} act={send("claim", false)} onClose={() => ask(false)} />
+        )}
         <span class="small soft">Nobody else can decide it then, for 30 minutes.</span>
       </div>
     );

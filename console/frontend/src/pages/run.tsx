@@ -1,5 +1,5 @@
 /** One run: in time, and as a conversation. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { post, runPath } from "../api/client";
 import type { RunView } from "../api/types";
 import { count, short } from "../lib/format";
@@ -45,7 +45,7 @@ export default function Run({ params }: PageProps) {
   return (
     <Page
       title={nameOfRun(id)}
-      mark={head && <Status state={head.state} />}
+      mark={head && <Status state={head.state} word={isIdle(head, run.data.value) ? "waits for a message" : undefined} />}
       about={head && <About head={head} />}
       up={{ href: "/runs", word: "Runs" }}
       actions={head && <Actions id={id} head={head} run={run.data.value} onDone={() => void run.reload()} />}
@@ -72,6 +72,10 @@ export default function Run({ params }: PageProps) {
       )}
     </Page>
   );
+}
+
+function isIdle(head: Outline, run: RunView | undefined): boolean {
+  return head.state === "running" && run?.is_conversation === true && head.turns.every((turn) => turn.ended_at !== null);
 }
 
 function nameOfRun(id: string): string {
@@ -158,7 +162,8 @@ function Figures({ head }: { head: Outline }) {
 
 function InTime({ feed, head }: { feed: RunFeed; head: Outline }) {
   const chosen = place.value.query.get("step");
-  const line = chosen ? lineOf(feed, chosen) : null;
+  const revision = feed.revision.value;
+  const line = useMemo(() => (chosen ? lineOf(feed, chosen) : null), [feed, chosen, revision]);
   return (
     <>
       <div class={line ? "with-panel" : undefined}>

@@ -7,7 +7,7 @@ import { ActionButton, Button } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { ProblemView } from "../ui/states";
 import { SafeText } from "../ui/text";
-import { NameField, useName } from "../desk/name";
+import { AskName, useName } from "../desk/name";
 
 interface ComposerProps {
   run: RunView;
@@ -114,6 +114,11 @@ function Writing({ run, isWorking, speaks, onSent }: ComposerProps & { speaks: b
 
 function TakeOver({ run, speaks, onDone }: { run: RunView; speaks: boolean; onDone: () => void }) {
   const name = useName();
+  const [asks, ask] = useState(false);
+  const take = async () => {
+    await post(runPath(run.id, "take"), { by: name.value });
+    onDone();
+  };
   if (speaks) {
     return (
       <ActionButton
@@ -131,20 +136,18 @@ function TakeOver({ run, speaks, onDone }: { run: RunView; speaks: boolean; onDo
   }
   return (
     <>
-      <NameField name={name} />
-      <ActionButton
-        look="bare"
-        icon="person"
-        needs="decide"
-        disabled={!name.isGiven}
-        act={async () => {
-          name.remember();
-          await post(runPath(run.id, "take"), { by: name.value });
-          onDone();
-        }}
-      >
-        Speak in the agent's place
-      </ActionButton>
+      {name.isGiven && !asks ? (
+        <ActionButton look="bare" icon="person" needs="decide" act={take}>
+          Speak in the agent's place
+        </ActionButton>
+      ) : (
+        <Button look="bare" icon="person" needs="decide" onClick={() => ask(true)}>
+          Speak in the agent's place
+        </Button>
+      )}
+      {asks && (
+        <AskName title="Who speaks in the agent's place?" word="Take it over" name={name} act={take} onClose={() => ask(false)} />
+      )}
     </>
   );
 }

@@ -67,6 +67,12 @@ describe("ticks", () => {
     expect(labels.at(-1)).toMatch(/^1 d/);
   });
 
+  it("are counted from the begin of the run, also where only a part of it is shown", () => {
+    const scale = timeScale([{ from: 63_000, to: 67_000 }], { from: 63_000, to: 67_000 }, 0);
+
+    expect(ticksOf(scale, 8).map((tick) => tick.label)).toEqual(["1:03.0", "1:03.5", "1:04.0", "1:04.5", "1:05.0", "1:05.5", "1:06.0", "1:06.5", "1:07.0"]);
+  });
+
   it("are as exact as their step", () => {
     expect(elapsed(1_500, 500)).toBe("1.5 s");
     expect(elapsed(83_000, 1_000)).toBe("1:23");

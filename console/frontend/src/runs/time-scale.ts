@@ -13,6 +13,8 @@ export interface Segment extends Span {
 }
 
 export interface TimeScale {
+  /** Of the run, from which ticks are counted. */
+  origin: number;
   from: number;
   to: number;
   segments: Segment[];
@@ -45,8 +47,9 @@ export function united(spans: Iterable<Span>): Span[] {
  *
  * @param busy When something ran, in ms; waits and timers are left out.
  * @param whole From the first moment to the last; what lies outside of it is cut off.
+ * @param origin From which ticks are counted.
  */
-export function timeScale(busy: Iterable<Span>, whole: Span): TimeScale {
+export function timeScale(busy: Iterable<Span>, whole: Span, origin = whole.from): TimeScale {
   const from = whole.from;
   const to = Math.max(whole.to, from + 1);
   const pieces = alternating(united(busy), from, to);
@@ -63,7 +66,7 @@ export function timeScale(busy: Iterable<Span>, whole: Span): TimeScale {
     x += shown(piece) / width;
     return { from: piece.from, to: piece.to, isGap: piece.isGap, x0, x1: x };
   });
-  return { from, to, segments, width };
+  return { origin, from, to, segments, width };
 }
 
 type Piece = Span & { isGap: boolean };
@@ -135,9 +138,9 @@ export function ticksOf(scale: TimeScale, most: number): Tick[] {
   const apart = 0.6 / Math.max(1, most);
   for (const segment of scale.segments) {
     if (segment.isGap) continue;
-    const first = Math.ceil((segment.from - scale.from) / step) * step;
-    for (let at = first; scale.from + at <= segment.to; at += step) {
-      const x = placeOf(scale, scale.from + at);
+    const first = Math.ceil((segment.from - scale.origin) / step) * step;
+    for (let at = first; scale.origin + at <= segment.to; at += step) {
+      const x = placeOf(scale, scale.origin + at);
       const last = ticks[ticks.length - 1];
       if (!last || x - last.x >= apart) ticks.push({ x, label: elapsed(at, step) });
     }

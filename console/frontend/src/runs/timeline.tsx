@@ -1,11 +1,11 @@
 /** A run in time: a line for each entry, with a bar where it was worked on. */
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { count, duration, money, short } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { now } from "../lib/now";
 import { navigate, place, setQuery } from "../lib/router";
-import { Search } from "../ui/controls";
+import { Choices, Search } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { Empty } from "../ui/states";
 import { VirtualList } from "../ui/table";
@@ -18,6 +18,8 @@ import { CLOSED, ENDED, type Row } from "./types";
 
 const ROW_PX = 32;
 const TICKS = 6;
+const CLOSE_ABOVE = 120; // lines: more of them, each a few pixels wide, show nothing on the scale of the whole run
+const FIRST_SEEN = 40;
 const NOT_BUSY = new Set(["wait", "timer", "message"]);
 
 const spans = new WeakMap<Row, Span>();
@@ -33,8 +35,16 @@ function spanOf(row: Row, at: number): Span {
   return span;
 }
 
-function scaleOf(feed: RunFeed, at: number): TimeScale {
+/** Args: `near` are the lines whose time is shown; null shows that of the whole run. */
+function scaleOf(feed: RunFeed, at: number, near: readonly Line[] | null): TimeScale {
   const { head } = feed.store;
+  const close = (near ?? []).flatMap((line) => (line.kind === "row" ? [spanOf(line.row, at)] : []));
+  if (close.length > 0) {
+    const busy = close.filter((span) => span.to > span.from);
+    const from = Math.min(...close.map((span) => span.from));
+    const to = Math.max(...close.map((span) => span.to));
+    return timeScale(busy, { from, to }, head?.began_at ? Date.parse(head.began_at) : from);
+  }
   const rows = feed.store.children("");
   const busy = rows.filter((row) => !NOT_BUSY.has(row.kind)).map((row) => spanOf(row, at));
   const first = rows[0];
@@ -63,12 +73,17 @@ export function Timeline({ feed }: { feed: RunFeed }) {
   );
   const isOpen = feed.store.head !== null && !CLOSED.has(feed.store.head.state);
   const at = isOpen ? now.value : 0;
-  const scale = useMemo(() => scaleOf(feed, at || Date.now()), [feed, feed.revision.value, at]);
+  const [seen, see] = useState<readonly [number, number]>([0, FIRST_SEEN]);
+  const isClose = query.get("zoom") === null ? lines.length > CLOSE_ABOVE : query.get("zoom") === "1";
+  const scale = useMemo(
+    () => scaleOf(feed, at || Date.now(), isClose ? lines.slice(...seen) : null),
+    [feed, feed.revision.value, at, isClose, isClose && lines, isClose && seen],
+  );
   const place_ = lines.findIndex((line) => line.key === chosen);
   useMoving(lines, place_, folding);
   return (
     <div class="timeline">
-      <TimelineTools feed={feed} shown={lines.length} />
+      <TimelineTools feed={feed} shown={lines.length} isClose={isClose} />
       <Axis scale={scale} />
       <div class="timeline-body">
         <Grid scale={scale} />
@@ -80,6 +95,7 @@ export function Timeline({ feed }: { feed: RunFeed }) {
             rowHeight={ROW_PX}
             height={`min(${lines.length * ROW_PX + 8}px, max(24rem, 100dvh - 21rem))`}
             shown={place_}
+            onRest={(from, to) => see((known) => (known[0] === from && known[1] === to ? known : [from, to]))}
             render={(line) => (
               <LineView line={line} scale={scale} at={at} isChosen={line.key === chosen} folding={folding} />
             )}
@@ -169,7 +185,7 @@ function useMoving(lines: readonly Line[], at: number, folding: Folded): void {
   );
 }
 
-function TimelineTools({ feed, shown }: { feed: RunFeed; shown: number }) {
+function TimelineTools({ feed, shown, isClose }: { feed: RunFeed; shown: number; isClose: boolean }) {
   const { query } = place.value;
   const kinds = new Set((query.get("kinds") ?? "").split(",").filter(Boolean));
   const there = useMemo(() => {
@@ -193,6 +209,15 @@ function TimelineTools({ feed, shown }: { feed: RunFeed; shown: number }) {
           <Icon name="alert" small /> Only trouble
         </button>
       </div>
+      <Choices
+        label="Time that is shown"
+        value={isClose ? "1" : "0"}
+        options={[
+          ["0", "Whole run"],
+          ["1", "In view"],
+        ]}
+        onChange={(zoom) => setQuery({ zoom })}
+      />
       <span class="small soft num">
         {shown < feed.store.rows.size ? `${count(shown)} of ${count(feed.store.rows.size)}` : count(feed.store.rows.size)}{" "}
         entries
