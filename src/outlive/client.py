@@ -24,6 +24,7 @@ from outlive.ledger.ledger import Ledger, ledger_of
 from outlive.ledger.records import BatchRecord
 from outlive.names import (
     AGENT_WORKFLOW,
+    CONVERSATION_SUMMARY,
     agent_workflow_id,
     batch_workflow_id,
     plan_workflow_id,
@@ -254,7 +255,7 @@ class Client:
             declared, workflow_id, deps=deps, model=model, budget=budget, tenant=tenant, is_conversation=True
         )
         await self._subscribe(workflow_id, [*self.registry.notify, *targets_of(notify)], is_conversation=True)
-        is_new = await self._start(workflow_id, request, summary="conversation")
+        is_new = await self._start(workflow_id, request, summary=CONVERSATION_SUMMARY)
         return Conversation(self, workflow_id, outputs_of(declared), is_new=is_new)
 
     async def run(self, run_id: str, *, agent: str | None = None) -> RunHandle[Any]:

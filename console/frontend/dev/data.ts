@@ -238,6 +238,8 @@ const run = (name: string, run_id: string, state: string, seconds: number): RunV
   waiting: [],
   started_at: iso(seconds),
   closed_at: state === "running" || state === "parked" ? null : iso(seconds / 2),
+  taken_by: null,
+  is_conversation: false,
 });
 const runs = () => [run("support", "order-4711", "parked", 840), run("support", "order-4712", "running", 12), run("onboarding", "acme", "running", 300), run("support", "order-4699", "completed", 5000), run("research", "q-17", "failed", 9000)];
 

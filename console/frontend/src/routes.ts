@@ -18,6 +18,12 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/batches/:id/documents/:position", entry: "/batches", load: () => import("./pages/document") },
   { pattern: "/batches/:id/:tab", entry: "/batches", load: () => import("./pages/batch") },
   { pattern: "/batches/:id", entry: "/batches", load: () => import("./pages/batch") },
+  { pattern: "/runs", entry: "/runs", load: () => import("./pages/runs") },
+  { pattern: "/runs/:id*", entry: "/runs", load: () => import("./pages/run") },
+  { pattern: "/desk", entry: "/desk", load: () => import("./pages/desk") },
+  { pattern: "/desk/:tab", entry: "/desk", load: () => import("./pages/desk") },
+  { pattern: "/playground", entry: "/playground", load: () => import("./pages/playground") },
+  { pattern: "/playground/:kind/:name", entry: "/playground", load: () => import("./pages/playground") },
   { pattern: "/money", entry: "/money", load: () => import("./pages/money") },
   { pattern: "/fleet", entry: "/fleet", load: () => import("./pages/fleet") },
 ];

@@ -14,6 +14,7 @@ from outlive.api import (
     routes_live,
     routes_pages,
     routes_runs,
+    routes_take_over,
     routes_traces,
 )
 from outlive.api.access import Access
@@ -82,7 +83,7 @@ def described_api(
             "default": {"model": Problem, "description": "It was not done.", "content": {MEDIA_TYPE: {}}},
         },
     )
-    runs = (routes_traces, routes_runs)  # in this order: the path of a run takes any
+    runs = (routes_traces, routes_take_over, routes_runs)  # in this order: the path of a run takes any
     own = (*runs, routes_batches, routes_documents, routes_hand_offs, routes_pages, routes_live)
     for router in (about, *(one.router for one in own), *routers):
         api.include_router(router)

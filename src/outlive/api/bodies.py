@@ -200,3 +200,11 @@ class RedeliverBody(Body):
     numbers: list[Annotated[int, Field(ge=0, le=MOST_ROWS)]] | None = Field(
         default=None, max_length=1_000, description="Of deliveries; null for all that were given up."
     )
+
+
+class SpeechBody(Body):
+    """Say something in an agent's place."""
+
+    text: str = Field(min_length=1, max_length=100_000)
+    by: Who
+    speech_id: Id | None = Field(default=None, description="The same id again is the same speech.")

@@ -154,14 +154,17 @@ async def follow_events(
     client: Connected,
     run: AnyRun,
     from_: Annotated[int, Query(alias="from", ge=0, description="Offset of the first event.")] = 0,
+    last: Annotated[int | None, Query(ge=0, description="Begin no more than so many events before the newest.")] = None,
     last_event_id: Annotated[str | None, Header(description="Id of the last event seen: goes on behind it.")] = None,
 ) -> Response:
     """Follow a run as server-sent events, each with its offset as id and an `EventView` as data, until it has ended."""
     handle = handle_of(client, run)
     start = _offset(last_event_id) + 1 if last_event_id else from_
     health = await handle.status()
-    last = await client.streams.last_offset(handle.workflow_id)
-    if health.is_closed and (last is None or last < start):
+    newest = await client.streams.last_offset(handle.workflow_id)
+    if last is not None and newest is not None and not last_event_id:
+        start = max(start, newest + 1 - last)
+    if health.is_closed and (newest is None or newest < start):
         return Response(status_code=HTTPStatus.NO_CONTENT)  # a browser's EventSource then comes no more
     return EventSourceResponse(_frames(handle, start), ping=PING_SECONDS, sep=LINE_END)
 

@@ -66,6 +66,10 @@ class RunView(View):
     waiting: list[WaitingView] = Field(default_factory=list, description="Calls that are tried again.")
     started_at: datetime | None = None
     closed_at: datetime | None = None
+    taken_by: str | None = Field(default=None, description="Who speaks in the agent's place.")
+    is_conversation: bool = Field(
+        default=False, description="Whether it waits for further messages; only of one by its id."
+    )
 
     @classmethod
     def of(cls, health: RunHealth) -> "RunView":
@@ -82,6 +86,8 @@ class RunView(View):
             waiting=[WaitingView.of(waiting) for waiting in health.waiting],
             started_at=health.started_at,
             closed_at=health.closed_at,
+            taken_by=health.taken_by or None,
+            is_conversation=health.is_conversation,
         )
 
 

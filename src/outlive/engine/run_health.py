@@ -20,6 +20,7 @@ from outlive.names import (
     AGENT_WORKFLOW,
     AGENT_WORKFLOW_ID_PREFIX,
     BEGAN_MEMO,
+    CONVERSATION_SUMMARY,
     STATE_MEMO,
     agent_workflow_id,
     split_agent_workflow_id,
@@ -57,6 +58,8 @@ class RunHealth:
         questions: What a parked run waits for.
         waiting: Calls that are being tried again.
         started_at: When its first run was started.
+        taken_by: Who speaks in the agent's place; empty where it speaks itself.
+        is_conversation: Whether it waits for further messages after a turn; only of one that is asked about by its id.
     """
 
     workflow_id: str
@@ -67,6 +70,8 @@ class RunHealth:
     waiting: list[Waiting] = field(default_factory=list)
     started_at: datetime | None = None
     closed_at: datetime | None = None
+    taken_by: str = ""
+    is_conversation: bool = False
 
     @property
     def is_closed(self) -> bool:
@@ -238,6 +243,11 @@ async def read_questions(execution: Any) -> list[Question]:
     return [Question(**question) for question in (memo or {}).get("questions", [])]
 
 
+async def _taken_by(execution: Any) -> str:
+    memo = await execution.memo_value(STATE_MEMO, default=None)
+    return (memo or {}).get("taken_by") or ""
+
+
 async def read_beginning(execution: Any) -> datetime:
     """Return when the first run of a chain was started, from a description or a row of a list of any of its runs."""
     began = await execution.memo_value(BEGAN_MEMO, default=None)
@@ -253,6 +263,8 @@ async def _health(description: WorkflowExecutionDescription, *, state: str, **mo
         state=state,
         started_at=await read_beginning(description),
         closed_at=description.close_time,
+        taken_by=await _taken_by(description),
+        is_conversation=await description.static_summary() == CONVERSATION_SUMMARY,
         **more,
     )
 

@@ -23,7 +23,7 @@ from outlive.contracts.hand_offs import (
     HandOffReport,
     Occasion,
 )
-from outlive.names import CLAIM_UPDATE, DECIDE_UPDATE, HAND_OFFS_PATCH, HAND_OFFS_QUERY, STATE_MEMO
+from outlive.names import CLAIM_UPDATE, DECIDE_UPDATE, HAND_OFF_IDS_PATCH, HAND_OFFS_PATCH, HAND_OFFS_QUERY, STATE_MEMO
 from outlive.workflows import calls, policies
 from outlive.workflows.waiting import EXPIRY, Check, Moot, Waiting, on_expiry, timetable
 
@@ -137,7 +137,10 @@ class HandOffs:
 
     def _new_question(self, reason: str, **values: Any) -> Question:
         self._asked += 1
-        question_id = f"{workflow.info().run_id[:8]}-{self._asked}"
+        # A run id begins with the time: runs that start together have that in common, and differ at the end.
+        run_id = workflow.info().run_id
+        stem = run_id.rpartition("-")[2] if workflow.patched(HAND_OFF_IDS_PATCH) else run_id[:8]
+        question_id = f"{stem}-{self._asked}"
         values["about"] = values["about"] or {}
         return Question(question_id=question_id, reason=reason, **values | {"choices": [*values["choices"]]})
 

@@ -153,6 +153,7 @@ async def test_events_go_on_behind_the_last_one_seen_after_the_api_was_started_a
         await api.get(f"{path.removesuffix('/events')}/result?wait=30")
         none = await api.get(path, headers={"Last-Event-ID": last_id})
         whole = await api.events(f"{path}?from=0")
+        end = await api.events(f"{path}?last=2")
         bad = await api.get(path, headers={"Last-Event-ID": "x"})
 
     logged = [event async for event in (await client.run(f"{held.agent.name}/events")).events()]
@@ -162,6 +163,7 @@ async def test_events_go_on_behind_the_last_one_seen_after_the_api_was_started_a
     assert json.loads(rest[-2]["data"])["kind"] == "run_ended"
     assert none.status == 204
     assert whole == [*seen, *rest]
+    assert end == whole[-3:]
     assert bad.status == 422
 
 

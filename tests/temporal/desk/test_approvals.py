@@ -226,3 +226,28 @@ async def test_arguments_that_are_large_come_to_the_desk_whole(served):
 
     assert len(whole.about["args"]["to"]) == 3_000_000
     assert len(asked.reason) < 1_000
+
+
+async def test_hand_offs_of_runs_that_start_together_have_ids_of_their_own(served):
+    name = fresh("together")
+    agent = Agent(calling(("close_account", {"account": "a"})), name=name, capabilities=[Durable()])
+
+    @agent.tool_plain(requires_approval=True)
+    def close_account(account: str) -> str:
+        """Close an account."""
+        return f"closed {account}"
+
+    client = await served(App("test", agents=[agent]))
+    runs = [await client.start_run(agent, "go", run_id=run_id) for run_id in ("one", "two", "three")]
+    found = await waiting(client, name, count=3)
+    chosen = next(one for one in found if one.run == f"{name}/two")
+
+    await client.desk.decide(chosen.id, "approve", by="ada")
+    result = await runs[1].result()
+    left = await waiting(client, name, count=2)
+
+    assert len({one.id for one in found}) == 3
+    assert "closed a" in str(result.output)
+    assert {one.run for one in left} == {f"{name}/one", f"{name}/three"}
+    for one in left:
+        await client.desk.decide(one.id, "stop", by="ada")

@@ -54,6 +54,8 @@ export interface RunView {
   waiting: { name: string; attempt: number; reason: string; next_at: string | null }[];
   started_at: string | null;
   closed_at: string | null;
+  taken_by: string | null;
+  is_conversation: boolean;
 }
 
 export interface HandOffView {

@@ -1,6 +1,6 @@
 /** Rows: tables that keys move through, lists of any length, and pages by cursor. */
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../lib/keys";
 import { navigate, setQuery } from "../lib/router";
 import { Button } from "./controls";
@@ -124,6 +124,7 @@ export function useRows(rows: number, hasKeys: boolean, open: (index: number) =>
 }
 
 const OVERSCAN = 8;
+const REST_MS = 120;
 
 interface VirtualProps<T> {
   label: string;
@@ -136,6 +137,8 @@ interface VirtualProps<T> {
   render: (item: T, index: number) => ComponentChildren;
   /** Index that is scrolled into sight when it changes; -1 for none. */
   shown?: number;
+  /** Told which rows are seen, once scrolling rests. */
+  onRest?: (from: number, to: number) => void;
   role?: "list" | "tree" | "listbox" | "grid";
 }
 
@@ -163,6 +166,12 @@ export function VirtualList<T>(props: VirtualProps<T>) {
     }
   }, [shown, rowHeight]);
   const { from, to } = windowOf(view.top, view.height, rowHeight, items.length);
+  useEffect(() => {
+    if (!props.onRest) return undefined;
+    const first = Math.floor(view.top / rowHeight);
+    const resting = setTimeout(props.onRest, REST_MS, first, Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight)));
+    return () => clearTimeout(resting);
+  }, [view.top, view.height, rowHeight, items.length]);
   return (
     <div
       ref={box}
