@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from outlive.api.batch_pages import card_of, read_batch, read_batches, status_of
 from outlive.api.bodies import BatchBody, BudgetBody, ConcurrencyBody
-from outlive.api.connected import Connected, IdempotencyKey, Wait, one_id
+from outlive.api.connected import Acting, Connected, IdempotencyKey, Wait, acting_name, one_id
 from outlive.api.looking import until_ended
 from outlive.api.problems import Problem
 from outlive.api.starting import start_batch
@@ -99,10 +99,10 @@ async def set_concurrency(client: Connected, batch_id: str, body: ConcurrencyBod
 
 
 @router.post("/{batch_id}/budget")
-async def set_budget(client: Connected, batch_id: str, body: BudgetBody) -> BatchCard:
+async def set_budget(client: Connected, caller: Acting, batch_id: str, body: BudgetBody) -> BatchCard:
     """Set what the batch may spend. One that is paused for money goes on by itself where that is enough."""
     handle = await client.batch(batch_id)
-    await handle.set_budget(Budget.parse(body.budget), by=body.by)
+    await handle.set_budget(Budget.parse(body.budget), by=acting_name(caller, body.by))
     return await _card(handle)
 
 

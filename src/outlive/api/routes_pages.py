@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from outlive.api.bodies import RaiseBody, RedeliverBody
-from outlive.api.connected import Connected
+from outlive.api.connected import Acting, Connected, acting_name
 from outlive.api.fleet_page import read_fleet
 from outlive.api.home import read_home
 from outlive.api.money_page import read_budgets, read_spent
@@ -44,11 +44,12 @@ async def list_budgets(client: Connected) -> list[BudgetView]:
 
 
 @router.post("/budgets/raise")
-async def raise_budget(client: Connected, body: RaiseBody) -> BudgetView:
+async def raise_budget(client: Connected, caller: Acting, body: RaiseBody) -> BudgetView:
     """Raise the caps that are named. What waits for the budget goes on by itself."""
     wanted = Budget.parse(body.budget)
     budgets = client.ledger.budgets
-    return BudgetView.of(await client.ledger.call(budgets.raise_caps, body.key, wanted, by=body.by))
+    by = acting_name(caller, body.by)
+    return BudgetView.of(await client.ledger.call(budgets.raise_caps, body.key, wanted, by=by))
 
 
 @router.get("/fleet")
