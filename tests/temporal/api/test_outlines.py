@@ -46,6 +46,7 @@ async def test_a_run_is_read_in_rows_then_only_what_is_new_then_one_entry_and_on
     assert ended.body["temporal_url"].startswith("/temporal/namespaces/default/workflows/agent%2Fgated")
     assert (entry.body["result"]["is_cut"], entry.body["args"]["content"]) == (True, {"number": 0})
     assert (entry.body["ledger"]["state"], entry.body["ledger"]["attempts"]) == ("done", 1)
+    assert entry.body["ledger"]["key"] == row["effect_key"]
     assert value.body["content"] == "x" * 5_000 + " 0"
     assert messages.body["content"][0]["parts"][0]["content"] == "Go"
 
