@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -41,7 +41,7 @@ class OutlineView(View):
     temporal_url: str = Field(description="Path in Temporal's own Web UI, where the console serves that.")
 
     @classmethod
-    def of(cls, outline: Outline) -> "OutlineView":
+    def of(cls, outline: Outline) -> Self:
         """Return the view of an outline. Nothing is checked: it may have ten thousand rows."""
         health = outline.health
         return cls.model_construct(

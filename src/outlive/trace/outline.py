@@ -47,6 +47,7 @@ class Row:
         has_child: Workflow id of the child run, whose outline is its own.
         policy: As its effect declares.
         ledger_state: Of the effect, of a call that the ledger has.
+        effect_key: Its key there; the events of the run name it as their call.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Row:
     has_child: str | None
     policy: str | None
     ledger_state: str | None
+    effect_key: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -276,6 +278,7 @@ def row_of(entry: Entry, turn_id: str, booked: Booked | None) -> Row:
         has_child=entry.workflow_id if isinstance(entry, ChildRun) else None,
         policy=booked.policy if booked else None,
         ledger_state=booked.state if booked else None,
+        effect_key=booked.effect_key if booked else None,
     )
 
 

@@ -78,10 +78,11 @@ class Outlines:
                 return found
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, until - clock())))
 
-    def since(self, outline: Outline, cursor: str) -> Outline:
-        """Return an outline that was read just now as the changes since a cursor, without reading again."""
-        followed = self._followed.get(outline.id)
-        return outline if followed is None else followed.outliner.outline(cursor)
+    def since(self, workflow_id: str, cursor: str) -> Outline | None:
+        """Return what has changed since a cursor, as it was read last; None where the run is forgotten."""
+        followed = self._followed.get(workflow_id)
+        is_shown = followed is not None and followed.outliner.head is not None
+        return followed.outliner.outline(cursor) if followed is not None and is_shown else None
 
     async def entry(self, workflow_id: str, entry_id: str) -> tuple[Entry, str | None]:
         """Return an entry as a trace has it, and the key of its effect, where the ledger has one.

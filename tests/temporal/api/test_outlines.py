@@ -1,9 +1,13 @@
 """One run over HTTP, in rows: outline, entries, values."""
 
 import asyncio
+import json
+
+from pydantic_core import to_json
 
 from engines import fresh
 from outlive import App
+from outlive.api.live_runs import outline_mark, outline_since, read_outline
 from temporal.api.serving import api_of
 from temporal.plans.world import Shelf
 from temporal.trace.gated import Gated
@@ -42,6 +46,7 @@ async def test_a_run_is_read_in_rows_then_only_what_is_new_then_one_entry_and_on
     assert ended.body["temporal_url"].startswith("/temporal/namespaces/default/workflows/agent%2Fgated")
     assert (entry.body["result"]["is_cut"], entry.body["args"]["content"]) == (True, {"number": 0})
     assert (entry.body["ledger"]["state"], entry.body["ledger"]["attempts"]) == ("done", 1)
+    assert entry.body["ledger"]["key"] == row["effect_key"]
     assert value.body["content"] == "x" * 5_000 + " 0"
     assert messages.body["content"][0]["parts"][0]["content"] == "Go"
 
@@ -93,3 +98,21 @@ async def test_what_there_is_none_of_is_404_and_says_so(served, settings):
         (404, "EntryUnknown"),
         (404, "EntryUnknown"),
     ]
+
+
+async def test_a_live_run_gives_each_page_only_what_that_page_has_not(served):
+    gated = Gated(times=2)
+    client = await served(App("test", agents=[gated.agent]))
+    handle = await gated.start(client)
+    await gated.is_at(1)
+
+    first = await read_outline(client, handle.workflow_id)
+    gated.permit(2)
+    await handle.result()
+    last = await read_outline(client, handle.workflow_id)
+    to_one, to_another = (outline_since(last, mark) for mark in (outline_mark(first), "of.another.1"))
+
+    assert outline_mark(first) != outline_mark(last)
+    assert (to_one.is_delta, [row.id for row in to_one.entries]) == (True, ["2", "3", "4", "5"])
+    assert (to_another.is_delta, len(to_another.entries)) == (False, 5)
+    assert json.loads(to_json(to_one)) == json.loads(to_one.model_dump_json())

@@ -1,5 +1,6 @@
 """A trace as text."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,7 +48,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(hostile):
         text=value(hostile),
     )
     failed = tool(2, name=hostile, args=value({hostile: hostile}), result=value([hostile]), state="failed")
-    failed = ToolCall(**{**vars(failed), "failure": Failure(type=hostile, message=hostile)})
+    failed = replace(failed, failure=Failure(type=hostile, message=hostile))
     shown = trace(entry, failed, output=value({hostile: hostile}), notes=(hostile,), problem=hostile)
 
     assert all(line.isprintable() for line in text(shown, full=True).split("\n"))
