@@ -120,7 +120,7 @@ function useSeen() {
     );
     watch.observe(element.current);
     return () => watch.disconnect();
-  }, [isSeen]);
+  });
   return [element, isSeen] as const;
 }
 
@@ -128,8 +128,8 @@ function Answer({ row, live, owner }: { row: Row; live: LiveCall | null; owner: 
   const [element, isSeen] = useSeen();
   const known = useEntry(owner, row, isSeen && ENDED.has(row.state));
   const entry = known.entry.value;
-  if (live) return <Streaming live={live} row={row} />;
   const isOver = ENDED.has(row.state);
+  if (live && !isOver) return <Streaming live={live} row={row} />;
   return (
     <div class="answer" ref={element}>
       <span class="who small soft">
@@ -142,16 +142,17 @@ function Answer({ row, live, owner }: { row: Row; live: LiveCall | null; owner: 
           <ValueBlock owner={owner} name="Thinking" value={entry.thinking} />
         </details>
       )}
-      {entry ? <Said entry={entry} owner={owner} /> : isOver && row.summary !== "" && <Preview text={row.summary} />}
+      {entry ? <Said entry={entry} owner={owner} /> : isOver && <Preview text={live?.text || row.summary} />}
       {known.problem.value && <ProblemView problem={known.problem.value} />}
       {entry?.failure && row.state !== "done" && <FailureView failure={entry.failure} />}
     </div>
   );
 }
 
+/** What is known before the whole is read. */
 function Preview({ text }: { text: string }) {
-  return (
-    <div class="bubble faint">
+  return text === "" ? null : (
+    <div class="bubble">
       <SafeText text={text} block />
     </div>
   );
@@ -324,7 +325,7 @@ function Steering({ row, owner }: { row: Row; owner: string }) {
         <Icon name="message" small /> {row.name === "steering" ? "Said meanwhile" : <SafeText text={row.name} />}{" "}
         <Moment at={row.began_at} />
       </span>
-      {content ? <Whole owner={owner} value={content} /> : row.summary !== "" && <Preview text={row.summary} />}
+      {content ? <Whole owner={owner} value={content} /> : <Preview text={row.summary} />}
     </div>
   );
 }
