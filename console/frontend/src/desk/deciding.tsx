@@ -49,11 +49,13 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
   const [note, write] = useState("");
   const [problem, setProblem] = useState<Problem>();
   const [isBusy, setBusy] = useState(false);
+  const [isNameMissing, missName] = useState(false);
   const decisionId = useRef(crypto.randomUUID());
   const read = useRef<Read>(() => ({ ok: true }));
   const isTheirs = handOff.claimed_by !== null && handOff.claimed_by !== name.value;
   const send = async () => {
     const given = read.current();
+    missName(!name.isGiven);
     if (!given.ok || isBusy || !name.isGiven) return;
     name.remember();
     setBusy(true);
@@ -87,7 +89,7 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
         {isTheirs && <p class="small">{handOff.claimed_by} has claimed it: your decision goes before theirs.</p>}
         <Giver gives={choosing.gives} read={read} />
         <TextField label={`${choosing.note} (optional)`} value={note} onInput={write} rows={2} />
-        <NameField name={name} />
+        <NameField name={name} isMissing={isNameMissing} />
         {problem && <ProblemView problem={problem} />}
         {(problem?.status === UNREACHED || problem?.status === 503) && (
           <p class="small soft">It may have arrived all the same. Sent again, it is the same decision.</p>
@@ -97,7 +99,7 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
         <Button large onClick={onBack} disabled={isBusy}>
           Back
         </Button>
-        <Button large type="submit" needs="decide" look={choosing.tone === "danger" ? "danger" : "primary"} disabled={isBusy || !name.isGiven}>
+        <Button large type="submit" needs="decide" look={choosing.tone === "danger" ? "danger" : "primary"} disabled={isBusy}>
           {isBusy ? "Sending…" : choosing.label}
         </Button>
       </div>

@@ -1,5 +1,5 @@
 /** One hand-off with all that is needed to decide it. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { apiPath, post } from "../api/client";
 import type { HandOffView } from "../api/types";
 import { pageOf } from "../lib/router";
@@ -130,8 +130,10 @@ const OVER: Record<string, string> = {
 };
 
 function Outcome({ handOff }: { handOff: HandOffView }) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => element.current?.scrollIntoView({ block: "nearest" }), []);
   return (
-    <div class={`banner tone-${handOff.state === "decided" ? "good" : "quiet"}`}>
+    <div ref={element} role="status" class={`banner tone-${handOff.state === "decided" ? "good" : "quiet"}`}>
       <Status state={handOff.state} />
       <span class="grow">
         {handOff.choice && (

@@ -23,10 +23,11 @@ export function useName(): Name {
 const HINT = "Goes on record with what you decide. Nobody checks it here.";
 
 /** Asks for the name where nothing says it. */
-export function NameField({ name }: { name: Name }) {
+export function NameField({ name, isMissing = false }: { name: Name; isMissing?: boolean }) {
   const [wasGiven] = useState(name.isGiven);
   if (name.isFixed || wasGiven) return null;
-  return <TextField label="Your name" value={name.value} onInput={name.set} hint={HINT} autoComplete="name" />;
+  const misfit = isMissing && !name.isGiven ? "Say who decides." : undefined;
+  return <TextField label="Your name" value={name.value} onInput={name.set} hint={HINT} misfit={misfit} autoComplete="name" />;
 }
 
 interface AskNameProps {

@@ -209,7 +209,7 @@ function AsTalk({ feed, head, run, onSent }: TalkProps) {
   const isOpen = !CLOSED.has(head.state);
   return (
     <div class="conversation">
-      <Talk feed={feed} />
+      <Talk feed={feed} isKeptAtEnd={isOpen} />
       {isOpen && run && (run.is_conversation || isWorking) && <Composer run={run} isWorking={isWorking} onSent={onSent} />}
     </div>
   );

@@ -151,7 +151,7 @@ function Chat({ id }: { id: string }) {
       }
     >
       {feed.problem.value && <ProblemView problem={feed.problem.value} />}
-      {head ? <Talk feed={feed} /> : <SkeletonRows rows={3} />}
+      {head ? <Talk feed={feed} isKeptAtEnd /> : <SkeletonRows rows={3} />}
       {head && !CLOSED.has(head.state) && run.data.value && (
         <Composer run={run.data.value} isWorking={isWorking} onSent={() => void run.reload()} />
       )}

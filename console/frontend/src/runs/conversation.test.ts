@@ -62,14 +62,14 @@ describe("partsOf", () => {
     ]);
   });
 
-  it("leaves the text to the step once that has ended", () => {
+  it("keeps what was heard of a call that has ended, until the whole of it is read", () => {
     const transcript = streaming(2_000, "Hello");
     const matching = new Matching();
     partsOf(stored([asked]), transcript, matching);
 
     const parts = partsOf(stored([{ ...asked, state: "done", ended_at: asked.began_at }]), transcript, matching);
 
-    expect(parts.at(-1)).toMatchObject({ kind: "answer", live: null });
+    expect(parts.at(-1)).toMatchObject({ kind: "answer", row: { state: "done" }, live: { text: "Hello" } });
   });
 
   it("takes 5,000 steps", () => {

@@ -88,7 +88,7 @@ function partOf(row: Row, live: (row: Row) => LiveCall | null): Part {
   const key = row.id;
   switch (row.kind) {
     case "model_call":
-      return { kind: "answer", key, row, live: ENDED.has(row.state) ? null : live(row) };
+      return { kind: "answer", key, row, live: live(row) };
     case "tool_call":
       return { kind: "tool", key, row, live: ENDED.has(row.state) ? null : live(row) };
     case "wait":

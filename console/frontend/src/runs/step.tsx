@@ -41,8 +41,11 @@ export function iconOf(kind: string): IconName {
   return ICONS[kind] ?? "info";
 }
 
+/** What is before the name of an effect that a plan makes, as an activity. */
+const EFFECT = /^effect__/;
+
 export function nameOf(row: Pick<Row, "kind" | "name" | "model">): string {
-  return row.kind === "model_call" ? row.model || "model" : row.name;
+  return row.kind === "model_call" ? row.model || "model" : row.name.replace(EFFECT, "");
 }
 
 export function KindIcon({ row }: { row: Row }) {

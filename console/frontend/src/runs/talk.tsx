@@ -19,8 +19,10 @@ import { ValueBlock } from "./values";
 
 const AT_ONCE = 60; // parts; earlier ones on demand
 const NEAR_END_PX = 120;
+const TAKE_OVER = "take_over";
 
-export function Talk({ feed }: { feed: RunFeed }) {
+/** Args: `isKeptAtEnd` where it is the end of a page that one talks in. */
+export function Talk({ feed, isKeptAtEnd = false }: { feed: RunFeed; isKeptAtEnd?: boolean }) {
   const { head } = feed.store;
   const isOpen = head !== null && !CLOSED.has(head.state);
   const stream = useStream(feed.id, isOpen);
@@ -28,9 +30,10 @@ export function Talk({ feed }: { feed: RunFeed }) {
   const revision = `${feed.revision.value} ${stream.revision.value}`;
   const parts = useMemo(() => partsOf(feed.store, stream.transcript, matching), [feed, revision, matching]);
   const [most, more] = useState(AT_ONCE);
-  const end = useKeptAtEnd(revision);
+  const isEmpty = parts.length === 0 && !feed.isReading.value;
+  const talk = useKeptAtEnd(isKeptAtEnd && !isEmpty);
   const hidden = Math.max(0, parts.length - most);
-  if (parts.length === 0 && !feed.isReading.value) {
+  if (isEmpty) {
     return (
       <Empty icon="message" title="Nothing was said yet">
         What is said to the agent, and what it answers, is shown here.
@@ -38,7 +41,7 @@ export function Talk({ feed }: { feed: RunFeed }) {
     );
   }
   return (
-    <div class="talk" aria-label="Conversation" role="log" aria-live="off">
+    <div ref={talk} class="talk" aria-label="Conversation" role="log" aria-live="off">
       {hidden > 0 && (
         <button type="button" class="link-button" onClick={() => more(most + 5 * AT_ONCE)}>
           Show earlier parts ({count(hidden)})
@@ -48,26 +51,32 @@ export function Talk({ feed }: { feed: RunFeed }) {
         <PartView key={part.key} part={part} owner={feed.id} />
       ))}
       {head?.failure && <FailureView failure={head.failure} />}
-      <div ref={end} />
     </div>
   );
 }
 
-/** Whoever looks at the end goes on seeing it; whoever reads further up is left there. */
-function useKeptAtEnd(revision: string) {
-  const end = useRef<HTMLDivElement>(null);
-  const wasNear = useRef(false);
-  const page = typeof document === "undefined" ? null : document.scrollingElement;
+/** Whoever looks at the end of the page goes on seeing it as it grows; whoever reads further up is left there. */
+function useKeptAtEnd(isKept: boolean) {
+  const talk = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (wasNear.current) end.current?.scrollIntoView({ block: "end" });
+    const element = talk.current;
+    const page = document.scrollingElement;
+    if (!isKept || !element || !page) return undefined;
+    let isAtEnd = true;
     const look = () => {
-      if (page) wasNear.current = page.scrollHeight - page.scrollTop - page.clientHeight < NEAR_END_PX;
+      isAtEnd = page.scrollHeight - page.scrollTop - page.clientHeight < NEAR_END_PX;
     };
-    look();
+    const grown = new ResizeObserver(() => {
+      if (isAtEnd) page.scrollTop = page.scrollHeight;
+    });
+    grown.observe(element);
     addEventListener("scroll", look, { passive: true });
-    return () => removeEventListener("scroll", look);
-  }, [revision]);
-  return end;
+    return () => {
+      grown.disconnect();
+      removeEventListener("scroll", look);
+    };
+  }, [isKept]);
+  return talk;
 }
 
 function PartView({ part, owner }: { part: Part; owner: string }) {
@@ -92,7 +101,11 @@ function PartView({ part, owner }: { part: Part; owner: string }) {
     case "child":
       return <Child row={part.row} />;
     case "message":
-      return <Steering row={part.row} owner={owner} />;
+      return part.row.name === TAKE_OVER ? (
+        <TakenOver row={part.row} owner={owner} />
+      ) : (
+        <Steering row={part.row} owner={owner} />
+      );
     case "quiet":
       return <Quiet rows={part.rows} />;
   }
@@ -120,7 +133,7 @@ function useSeen() {
     );
     watch.observe(element.current);
     return () => watch.disconnect();
-  }, [isSeen]);
+  });
   return [element, isSeen] as const;
 }
 
@@ -128,8 +141,8 @@ function Answer({ row, live, owner }: { row: Row; live: LiveCall | null; owner: 
   const [element, isSeen] = useSeen();
   const known = useEntry(owner, row, isSeen && ENDED.has(row.state));
   const entry = known.entry.value;
-  if (live) return <Streaming live={live} row={row} />;
   const isOver = ENDED.has(row.state);
+  if (live && !isOver) return <Streaming live={live} row={row} />;
   return (
     <div class="answer" ref={element}>
       <span class="who small soft">
@@ -142,16 +155,17 @@ function Answer({ row, live, owner }: { row: Row; live: LiveCall | null; owner: 
           <ValueBlock owner={owner} name="Thinking" value={entry.thinking} />
         </details>
       )}
-      {entry ? <Said entry={entry} owner={owner} /> : isOver && row.summary !== "" && <Preview text={row.summary} />}
+      {entry ? <Said entry={entry} owner={owner} /> : isOver && <Preview text={live?.text || row.summary} />}
       {known.problem.value && <ProblemView problem={known.problem.value} />}
       {entry?.failure && row.state !== "done" && <FailureView failure={entry.failure} />}
     </div>
   );
 }
 
+/** What is known before the whole is read. */
 function Preview({ text }: { text: string }) {
-  return (
-    <div class="bubble faint">
+  return text === "" ? null : (
+    <div class="bubble">
       <SafeText text={text} block />
     </div>
   );
@@ -324,9 +338,37 @@ function Steering({ row, owner }: { row: Row; owner: string }) {
         <Icon name="message" small /> {row.name === "steering" ? "Said meanwhile" : <SafeText text={row.name} />}{" "}
         <Moment at={row.began_at} />
       </span>
-      {content ? <Whole owner={owner} value={content} /> : row.summary !== "" && <Preview text={row.summary} />}
+      {content ? <Whole owner={owner} value={content} /> : <Preview text={row.summary} />}
     </div>
   );
+}
+
+/** A person who takes the conversation over, speaks in it, or hands it back. */
+function TakenOver({ row, owner }: { row: Row; owner: string }) {
+  const content = useEntry(owner, row).entry.value?.content?.content;
+  const change = isRecord(content) ? content : {};
+  const by = typeof change["by"] === "string" ? change["by"] : "Somebody";
+  if (change["action"] === "speak") {
+    return (
+      <div class="answer">
+        <span class="who small soft">
+          <Icon name="person" small /> <SafeText text={by} /> <Moment at={row.began_at} />
+        </span>
+        <div class="bubble">
+          <SafeText text={String(change["text"] ?? "")} block />
+        </div>
+      </div>
+    );
+  }
+  return (
+    <p class="quiet small soft">
+      <SafeText text={by} /> {change["action"] === "return" ? "hands it back to the agent" : "speaks in the agent's place"}
+    </p>
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function Quiet({ rows }: { rows: Row[] }) {
