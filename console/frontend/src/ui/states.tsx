@@ -48,6 +48,8 @@ function titleOf(problem: Problem): string {
   if (problem.status === UNREACHED) return "Not reached";
   if (problem.status === 404) return "Not there";
   if (problem.status === 403) return "Not allowed";
+  if (problem.status === 409) return "Not now";
+  if (problem.status === 422) return "It does not fit";
   return problem.title || "Refused";
 }
 
