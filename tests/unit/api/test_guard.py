@@ -179,7 +179,10 @@ def test_every_answer_is_described_and_no_page_loads_scripts():
         success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
         assert operation["summary"], path
         assert "default" in operation["responses"], path
-        assert path.endswith(("/events", "/live", "/download")) or success["content"]["application/json"]["schema"], (path, method)
+        assert path.endswith(("/events", "/live", "/download")) or success["content"]["application/json"]["schema"], (
+            path,
+            method,
+        )
     assert not {"/docs", "/redoc"} & set(described["paths"])
 
 
