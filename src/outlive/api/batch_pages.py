@@ -20,7 +20,7 @@ from outlive.api.views_money import BudgetView
 from outlive.client import Client
 from outlive.errors import BatchUnknown, EngineUnavailable
 from outlive.handles import BatchHandle, BatchStatus
-from outlive.ledger.browsing import DocumentFilter
+from outlive.ledger.browsing import DocumentFilter, count_by
 from outlive.ledger.records import BatchRecord
 from outlive.names import batch_workflow_id
 from outlive.source_texts import source_text
@@ -96,15 +96,17 @@ async def read_documents(
         BatchUnknown: If there is no such batch.
     """
     record, browsing = await (await client.batch(batch_id)).record(), client.ledger.browsing
-    page, total = await asyncio.gather(
+    known = client.ledger.known_progress(record)  # of a batch that is looked at
+    total = None if known is None else count_by(known, wanted)
+    page, counted = await asyncio.gather(
         client.ledger.call(browsing.page, record, wanted, start=start, limit=limit),
-        client.ledger.call(browsing.count, record, wanted),
+        client.ledger.call(browsing.count, record, wanted) if total is None else asyncio.sleep(0, total),
     )
     return DocumentPage(
         items=[DocumentRow.of(document) for document in page.items],
         next=None if page.next is None else str(page.next),
         scanned_to=page.scanned_to,
-        total=total,
+        total=counted,
     )
 
 

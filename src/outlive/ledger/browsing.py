@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Text, and_, fu
 
 from outlive.contracts.outcomes import Cause, Status
 from outlive.encryption.columns import keys_of, open_value
+from outlive.errors import UsageError
 from outlive.ledger.outages import Again, repeatable
-from outlive.ledger.records import BatchRecord
+from outlive.ledger.records import BatchRecord, Progress
 from outlive.ledger.schema import begun, documents, outcomes
 
 SCAN_SECONDS = 0.1  # with what the page itself takes, an answer stays below 0.2 s
@@ -43,6 +44,15 @@ class DocumentFilter:
     status: DocumentStatus | None = None
     cause: str | None = None
     text: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a cause of what has none.
+
+        Raises:
+            UsageError: If documents of a cause are asked for that did not fail.
+        """
+        if self.cause is not None and self.status not in {None, "failed"}:
+            raise UsageError(f"Documents that are {self.status} have no cause. Leave {self.cause!r} out.")
 
     @property
     def is_of_failures(self) -> bool:
@@ -102,6 +112,15 @@ class FailureCount:
     cause: str
     documents: int
     first: int
+
+
+def count_by(progress: Progress, wanted: DocumentFilter) -> int | None:
+    """Return how many documents fit, by the sums of their batch; None where these do not tell."""
+    if wanted.text or (wanted.status is None and wanted.cause is None):
+        return None
+    if wanted.is_of_failures:
+        return progress.failed_count if wanted.cause is None else progress.failed.get(wanted.cause, 0)
+    return progress.done if wanted.status == "done" else progress.missing
 
 
 class Browsing:
@@ -182,7 +201,7 @@ def _look(
     """Look for some documents from a position on; return those that fit, and where to go on."""
     if not wanted.text:
         return _candidates(connection, record, wanted, at, limit)
-    is_done = wanted.status == "done" and wanted.cause is None  # most are: the few that hold the text are told apart
+    is_done = wanted.status == "done"  # most are: the few that hold the text are told apart
     room = NAMED_AT_ONCE if wanted.is_of_failures else LOOKED_AT_ONCE
     positions, reached = _candidates(connection, record, DocumentFilter() if is_done else wanted, at, room)
     holding = _holding(connection, record, positions, wanted.text)

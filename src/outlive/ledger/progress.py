@@ -98,6 +98,11 @@ class LeisurelyProgress:
                 self._known[record.number] = known
         return known.progress
 
+    def known(self, record: BatchRecord) -> Progress | None:
+        """Return the sums of a batch where they were made lately; None otherwise."""
+        known = self._known.get(record.number)
+        return known.progress if known is not None and _holds(known, record) else None
+
 
 def _holds(known: _Sums, record: BatchRecord) -> bool:
     if known.finished_at != record.finished_at:

@@ -3,8 +3,9 @@
 import pytest
 
 from outlive.contracts.outcomes import EXPLANATIONS, UNKNOWN_CAUSE, Cause, explanation_of
+from outlive.errors import UsageError
 from outlive.ledger import browsing
-from outlive.ledger.browsing import PREVIEW_CHARACTERS, DocumentFilter
+from outlive.ledger.browsing import PREVIEW_CHARACTERS, DocumentFilter, count_by
 from outlive.ledger.ledger import Ledger
 from outlive.ledger.records import NewDocument
 from unit.ledger.conftest import done, failed, sealed, spec
@@ -73,6 +74,7 @@ async def test_filters_find_what_fits_and_count_it(ledger, mixed, wanted, expect
     for limit in (1, 2, 50):
         assert walked(ledger, mixed, wanted, limit) == expected
     assert ledger.browsing.count(mixed, wanted) == len(expected)
+    assert count_by(ledger.batches.progress("b"), wanted) == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,12 @@ async def test_what_is_missing_is_found_behind_a_long_part_without_gaps(ledger, 
 
     assert positions(first) == [4, 6]
     assert walked(ledger, record, DocumentFilter(status="missing"), 2) == [4, 6, 8]
+
+
+@pytest.mark.parametrize("status", ["done", "missing"])
+def test_only_what_failed_has_a_cause(status):
+    with pytest.raises(UsageError, match=f"that are {status} have no cause"):
+        DocumentFilter(status=status, cause="timeout")
 
 
 async def test_a_search_that_takes_long_says_how_far_it_came_and_goes_on_there(ledger, mixed, monkeypatch):

@@ -71,7 +71,9 @@ async def test_sums_that_took_long_are_shared_for_some_time_and_those_of_an_ende
     clock[0] += 4.9
     await sums.read(record(), sum_up)
     shared = len(reads)
+    assert sums.known(record()) == PROGRESS
     clock[0] += 0.2
+    assert sums.known(record()) is None
     await sums.read(record(), sum_up)
     anew = len(reads)
     long_ended = record(BatchState.FINISHED, finished_at=1.0)
