@@ -78,11 +78,12 @@ class Outlines:
                 return found
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, until - clock())))
 
-    def since(self, workflow_id: str, cursor: str) -> Outline | None:
-        """Return what has changed since a cursor, as it was read last; None where the run is forgotten."""
-        followed = self._followed.get(workflow_id)
-        is_shown = followed is not None and followed.outliner.head is not None
-        return followed.outliner.outline(cursor) if followed is not None and is_shown else None
+    def since(self, outline: Outline, cursor: str) -> Outline:
+        """Return what has changed since a cursor, as it was read last; the outline where the run is forgotten."""
+        followed = self._followed.get(outline.id)
+        if followed is None or followed.outliner.head is None:
+            return outline
+        return followed.outliner.outline(cursor)
 
     async def entry(self, workflow_id: str, entry_id: str) -> tuple[Entry, str | None]:
         """Return an entry as a trace has it, and the key of its effect, where the ledger has one.

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-
-from pydantic_core import to_json
+from collections.abc import Callable
+from typing import Any
 
 from engines import fresh
 from outlive import App
-from outlive.api.live_runs import outline_mark, outline_since, read_outline
-from temporal.api.serving import api_of
+from temporal.api.serving import Caller, api_of
 from temporal.plans.world import Shelf
 from temporal.trace.gated import Gated
 
@@ -100,19 +99,41 @@ async def test_what_there_is_none_of_is_404_and_says_so(served, settings):
     ]
 
 
-async def test_a_live_run_gives_each_page_only_what_that_page_has_not(served):
+async def test_a_live_run_gives_a_page_the_whole_once_and_then_what_has_changed(served, settings):
     gated = Gated(times=2)
-    client = await served(App("test", agents=[gated.agent]))
+    app = App("test", agents=[gated.agent])
+    client = await served(app)
     handle = await gated.start(client)
     await gated.is_at(1)
+    path = f"/v1/live?topic=run:{handle.workflow_id}"
 
-    first = await read_outline(client, handle.workflow_id)
-    gated.permit(2)
-    await handle.result()
-    last = await read_outline(client, handle.workflow_id)
-    to_one, to_another = (outline_since(last, mark) for mark in (outline_mark(first), "of.another.1"))
+    async with api_of(app, settings) as api:
+        first = await outlines_of_stream(api, path, until=lambda outline: True)
+        gated.permit(2)
+        await handle.result()
+        marks = {"Last-Event-ID": first[-1][0]}
+        after = await outlines_of_stream(api, path, until=lambda outline: outline["ended_at"], headers=marks)
+        unknown = {"Last-Event-ID": "none"}
+        whole = await outlines_of_stream(api, path, until=lambda outline: outline["ended_at"], headers=unknown)
 
-    assert outline_mark(first) != outline_mark(last)
-    assert (to_one.is_delta, [row.id for row in to_one.entries]) == (True, ["2", "3", "4", "5"])
-    assert (to_another.is_delta, len(to_another.entries)) == (False, 5)
-    assert json.loads(to_json(to_one)) == json.loads(to_one.model_dump_json())
+    assert (first[0][1]["is_delta"], len(first[0][1]["entries"])) == (False, 2)
+    assert all(outline["is_delta"] for _, outline in after)
+    assert [row["id"] for row in after[-1][1]["entries"]][-3:] == ["3", "4", "5"]
+    assert (whole[-1][1]["is_delta"], len(whole[-1][1]["entries"])) == (False, 5)
+
+
+async def outlines_of_stream(api: Caller, path: str, *, until: Callable[[dict], Any], **options: Any) -> list[tuple]:
+    """The id and the outline of each event of a run, up to one that is waited for."""
+    found, frame = [], {}
+    async with api.session.get(api.url + path, **options) as answer:
+        async for raw in answer.content:
+            name, _, value = raw.decode().rstrip("\n").partition(": ")
+            if name:
+                frame[name] = value
+                continue
+            if frame.get("event", "").startswith("run:"):
+                found.append((frame["id"], json.loads(frame["data"])))
+                if until(found[-1][1]):
+                    break
+            frame = {}
+    return found

@@ -32,7 +32,7 @@ class Page:
 
 
 def outlines_of(client: Client, **options: object) -> Outlines:
-    return Outlines(client.temporal, client.settings, ledger=client.ledger, **options)
+    return Outlines(client.temporal, client.settings, **({"ledger": client.ledger} | options))
 
 
 def merged(known: list, changed: list) -> list:

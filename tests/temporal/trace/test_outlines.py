@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import FunctionModel
 from temporalio.api.common.v1 import WorkflowExecution
@@ -156,6 +157,36 @@ async def test_a_child_run_is_counted_with_its_parent_and_has_an_outline_of_its_
     assert [row.id for row in child.entries] == ["1", "2", "3", "4", "5"]
     assert (await page.outlines.value(handle.workflow_id, f"{ended.entries[-2].id}/2.args")).content == {"number": 0}
     assert (await page.outlines.entry(handle.workflow_id, f"{ended.entries[-2].id}/2"))[0].name == "step"
+
+
+async def test_a_call_that_is_tried_again_is_shown_without_an_event_and_without_a_ledger(served):
+    can_answer = asyncio.Event()
+
+    def answer(*_):
+        if not can_answer.is_set():
+            raise ModelHTTPError(503, "m", {"message": "overloaded"})
+        return ModelResponse(parts=[TextPart("at last")])
+
+    agent = Agent(FunctionModel(answer), name=fresh("busy"), capabilities=[Durable()])
+    client = await served(App("test", agents=[agent]))
+    handle = await client.start_run(agent, "Hi", run_id="b")
+    page = Page(client, handle.workflow_id, ledger=None)
+
+    async def has_tried(times: int) -> bool:
+        entries = (await page.look()).entries
+        return bool(entries) and entries[0].attempts >= times
+
+    await until(lambda: has_tried(1), "the model was asked")
+    await until(lambda: has_tried(3), "it was asked again")
+    failing = page.shown.entries[0]
+    can_answer.set()
+    await handle.result()
+    done = (await page.look()).entries[0]
+
+    assert failing.state in {"retrying", "running"}
+    assert "overloaded" in failing.summary
+    assert (done.state, done.summary) == ("done", "at last")
+    assert page.shown.notes == []
 
 
 async def test_values_are_given_whole_on_demand_from_encrypted_histories(settings):
