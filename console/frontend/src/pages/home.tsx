@@ -1,5 +1,6 @@
 /** What runs, what waits for a person, what is stuck and why, and what it costs. */
-import type { HandOffView, Home, RunView, Stuck } from "../api/types";
+import { useEffect } from "preact/hooks";
+import type { BatchCard, HandOffView, Home, RunView, Stuck } from "../api/types";
 import { count, plural, short } from "../lib/format";
 import { pageOf } from "../lib/router";
 import { type Twin, useTwin } from "../live/twin";
@@ -17,10 +18,19 @@ import { BatchLine } from "./batch-parts";
 export default function HomePage(_: PageProps) {
   const twin = useTwin<Home>("/v1/home", "home");
   const home = twin.data.value;
+  const atWork = home?.batches.map((batch) => batch.id).join();
+  const batches = useTwin<BatchCard[]>("/v1/batches");
+  useEffect(() => void batches.reload(), [atWork]);
   return (
     <Page title="Home" about={home ? sentence(home) : <Skeleton width="22rem" />}>
       <With twin={twin} loading={<Loading />}>
-        {(data) => (isNew(data) ? <Start /> : <Content home={data} twin={twin} />)}
+        {(data) =>
+          isNew(data, batches.data.value) ? (
+            <Start />
+          ) : (
+            <Content home={data} twin={twin} batches={latest(batches.data.value ?? [])} />
+          )
+        }
       </With>
     </Page>
   );
@@ -42,13 +52,20 @@ function sentence({ running, waiting, stuck }: Home): string {
   ].filter((part): part is string => Boolean(part));
   const parts = runs.length ? [`${runs.join(", ").replace(/, ([^,]*)$/, " and $1")} at work.`] : ["Nothing runs now."];
   if (waiting) parts.push(`${plural(waiting, "question")} for a person.`);
-  if (stuck.length) parts.push(`${plural(stuck.length, "thing is", "things are")} stuck.`);
+  if (stuck.length) parts.push(`${plural(stuck.length, "thing is", "things are")} held up.`);
   if (!waiting && !stuck.length) parts.push("Nothing waits for you.");
   return parts.join(" ");
 }
 
-function isNew(home: Home): boolean {
-  return !home.batches.length && !home.recent.length && !home.money_today.calls && !home.waiting && !home.stuck.length;
+const LATEST = 3;
+
+function latest(batches: readonly BatchCard[]): BatchCard[] {
+  return [...batches].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at)).slice(0, LATEST);
+}
+
+/** Whether nothing has ever run, as far as is known. */
+function isNew(home: Home, batches: readonly BatchCard[] | undefined): boolean {
+  return batches?.length === 0 && !home.batches.length && !home.recent.length && !home.money_today.calls && !home.waiting && !home.stuck.length;
 }
 
 function Start() {
@@ -66,24 +83,32 @@ function Start() {
   );
 }
 
-function Content({ home, twin }: { home: Home; twin: Twin<Home> }) {
+interface ContentProps {
+  home: Home;
+  twin: Twin<Home>;
+  /** The latest, whatever their state. */
+  batches: readonly BatchCard[];
+}
+
+function Content({ home, twin, batches }: ContentProps) {
+  const shown = home.batches.length ? home.batches : batches;
   return (
     <>
       <Gauges home={home} at={twin.at.value} />
       {home.stuck.length > 0 && <StuckCard stuck={home.stuck} />}
       <div class="grid two">
         <WaitingCard handOffs={home.hand_offs} waiting={home.waiting} />
-        <Card title="Batches at work" side={<a href="/batches">All batches</a>}>
-          {home.batches.length ? (
+        <Card title={home.batches.length ? "Batches at work" : "Latest batches"} side={<a href="/batches">All batches</a>}>
+          {shown.length ? (
             <ul class="stack">
-              {home.batches.map((batch) => (
+              {shown.map((batch) => (
                 <li key={batch.id}>
                   <BatchLine batch={batch} />
                 </li>
               ))}
             </ul>
           ) : (
-            <p class="soft">No batch runs or is paused.</p>
+            <p class="soft">No batch has run yet.</p>
           )}
         </Card>
       </div>
@@ -154,11 +179,11 @@ function rise(sums: readonly number[]): number[] {
 
 function StuckCard({ stuck }: { stuck: readonly Stuck[] }) {
   return (
-    <section class="card edge-bad" aria-label="Stuck">
+    <section class="card edge-bad" aria-label="Held up">
       <div class="card-head">
         <h2 class="row">
           <Icon name="alert" />
-          Stuck: {plural(stuck.length, "thing")} will not go on alone
+          Held up: {plural(stuck.length, "thing")}, and why
         </h2>
       </div>
       <ul class="stack">

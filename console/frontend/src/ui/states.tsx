@@ -47,6 +47,7 @@ export function ProblemView({ problem, retry }: { problem: Problem; retry?: () =
 function titleOf(problem: Problem): string {
   if (problem.status === UNREACHED) return "Not reached";
   if (problem.status === 404) return "Not there";
+  if (problem.status === 401) return "Not let in";
   if (problem.status === 403) return "Not allowed";
   if (problem.status === 409) return "Not now";
   if (problem.status === 422) return "It does not fit";
