@@ -29,9 +29,7 @@ export default function Playground({ params }: PageProps) {
           return chosen ? (
             <div class="playground">
               <Things things={things} chosen={chosen} />
-              <section class="stack" aria-label={chosen.name}>
-                <Form key={`${chosen.kind}/${chosen.name}`} app={app} chosen={chosen} />
-              </section>
+              <Form key={`${chosen.kind}/${chosen.name}`} app={app} chosen={chosen} />
             </div>
           ) : (
             <Empty icon="playground" title="The app has nothing to start" command="outlive init">

@@ -180,7 +180,7 @@ function InTime({ feed, head }: { feed: RunFeed; head: Outline }) {
         )}
       </div>
       {(head.input || head.output) && (
-        <Card>
+        <Card title={head.output ? "What it ended with" : "What it was started with"}>
           <ValueBlock owner={feed.id} name="Input" value={head.input} />
           <ValueBlock owner={feed.id} name="Output" value={head.output} />
         </Card>

@@ -80,7 +80,7 @@ export function Timeline({ feed }: { feed: RunFeed }) {
     [feed, feed.revision.value, at, isClose, isClose && lines, isClose && seen],
   );
   const place_ = lines.findIndex((line) => line.key === chosen);
-  useMoving(lines, place_, folding);
+  useMoving(lines, folding);
   return (
     <div class="timeline">
       <TimelineTools feed={feed} shown={lines.length} isClose={isClose} />
@@ -163,13 +163,17 @@ function choose(key: string | null): void {
   setQuery({ step: key });
 }
 
-function useMoving(lines: readonly Line[], at: number, folding: Folded): void {
+function useMoving(lines: readonly Line[], folding: Folded): void {
+  const chosen = () => {
+    const key = place.peek().query.get("step"); // also where keys come faster than the page is drawn
+    return lines.findIndex((line) => line.key === key);
+  };
   const move = (by: number) => {
-    const next = lines[Math.max(0, Math.min(lines.length - 1, at + by))];
+    const next = lines[Math.max(0, Math.min(lines.length - 1, chosen() + by))];
     if (next) choose(next.key);
   };
-  const line = lines[at];
-  const turn = (isOpen: boolean) => {
+  const turn = (isOpen?: boolean) => {
+    const line = lines[chosen()];
     if (line && line.kind !== "loading" && line.isOpen !== isOpen) folding.toggle(line);
   };
   useKeys(
@@ -178,10 +182,10 @@ function useMoving(lines: readonly Line[], at: number, folding: Folded): void {
       { keys: "k", what: "Entry before", then: () => move(-1) },
       { keys: "l", what: "Unfold the entry", then: () => turn(true) },
       { keys: "h", what: "Fold the entry", then: () => turn(false) },
-      { keys: "Enter", what: "Unfold or fold the entry", then: () => line && folding.toggle(line) },
+      { keys: "Enter", what: "Unfold or fold the entry", then: () => turn() },
       { keys: "Escape", what: "Close the entry", then: () => choose(null) },
     ],
-    [lines, at, folding.state],
+    [lines, folding.state],
   );
 }
 

@@ -1,6 +1,6 @@
 /** Rows: tables that keys move through, lists of any length, and pages by cursor. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useKeys } from "../lib/keys";
 import { navigate, setQuery } from "../lib/router";
 import { Button } from "./controls";
@@ -125,6 +125,7 @@ export function useRows(rows: number, hasKeys: boolean, open: (index: number) =>
 
 const OVERSCAN = 8;
 const REST_MS = 120;
+const MOST_DRAWN = 400; // rows that are kept drawn though they are out of sight
 
 interface VirtualProps<T> {
   label: string;
@@ -166,6 +167,7 @@ export function VirtualList<T>(props: VirtualProps<T>) {
     }
   }, [shown, rowHeight]);
   const { from, to } = windowOf(view.top, view.height, rowHeight, items.length);
+  const drawn = useDrawn(props);
   useEffect(() => {
     if (!props.onRest) return undefined;
     const first = Math.floor(view.top / rowHeight);
@@ -184,19 +186,28 @@ export function VirtualList<T>(props: VirtualProps<T>) {
     >
       <div class="whole" role="presentation" style={{ height: `${items.length * rowHeight}px` }}>
         <div class="at" role="presentation" style={{ transform: `translateY(${from * rowHeight}px)` }}>
-          {items.slice(from, to).map((item, index) => (
-            <div
-              key={props.keyOf(item, from + index)}
-              role="presentation"
-              style={{ height: `${rowHeight}px` }}
-            >
-              {props.render(item, from + index)}
-            </div>
-          ))}
+          {items.slice(from, to).map((_, index) => drawn(from + index))}
         </div>
       </div>
     </div>
   );
+}
+
+/** Rows as they were drawn: while only the scroll moves, those that stay in sight are not drawn again. */
+function useDrawn<T>(props: VirtualProps<T>): (index: number) => ComponentChildren {
+  const known = useMemo(() => new Map<number, ComponentChildren>(), [props]);
+  return (index) => {
+    if (known.has(index)) return known.get(index);
+    const item = props.items[index] as T;
+    const row = (
+      <div key={props.keyOf(item, index)} role="presentation" style={{ height: `${props.rowHeight}px` }}>
+        {props.render(item, index)}
+      </div>
+    );
+    if (known.size > MOST_DRAWN) known.clear();
+    known.set(index, row);
+    return row;
+  };
 }
 
 /** Which rows exist: those seen, and some before and behind. */
