@@ -89,9 +89,10 @@ bench: $(STAMP)
 
 # The pages of the console, from TypeScript: needs Node 20.19 or later. What is built is committed; running needs no Node.
 FRONT_END := console/frontend
-console:
+console: $(STAMP)
 	@command -v npm >/dev/null || { echo "Node and npm were not found. Install Node 20.19 or later; only building needs it." >&2; exit 1; }
-	@cd "$(FRONT_END)" && npm ci --silent && npm run --silent build
+	@"$(BIN)/python" -m outlive.console.describe "$(FRONT_END)/openapi.json"
+	@cd "$(FRONT_END)" && npm ci --silent && npm run --silent types && npm run --silent build
 
 clean:
 	rm -rf "$(VENV)" "$(FRONT_END)/node_modules" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache

@@ -356,6 +356,6 @@ const answers: Answers = {
   "POST /v1/deliveries/redeliver": () => ({ count: 1 }),
 };
 
-const topics: Topics = { home, batch: page, fleet, "hand-offs": handOffs, batches: cards, money: () => undefined };
+const topics: Topics = { home, batch: page, fleet, "hand-offs": handOffs, batches: cards, money: (asked) => money(new URLSearchParams(asked)) };
 
 export const DATA = { answers, topics };

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from outlive.console.describe import description
+
 ROOT = Path(__file__).parents[3]
 FRONT_END = ROOT / "console" / "frontend"
 STATIC = ROOT / "src" / "outlive" / "console" / "static"
@@ -55,6 +57,17 @@ def test_types_and_unit_tests_of_the_front_end_hold() -> None:
         )
 
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_node
+def test_the_types_of_the_front_end_are_what_the_api_says(tmp_path: Path) -> None:
+    described, types = tmp_path / "openapi.json", tmp_path / "schema.d.ts"
+    described.write_text(description())
+    command = ["node_modules/.bin/openapi-typescript", str(described), "--output", str(types)]
+    subprocess.run(command, cwd=FRONT_END, check=True, timeout=BUILD_SECONDS, capture_output=True)
+
+    committed = (FRONT_END / "src" / "api" / "schema.d.ts").read_text()
+    assert types.read_text() == committed, "What the API says has changed. Run `make console`, and commit the types."
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -13,7 +13,6 @@ import { type Column, Table } from "../ui/table";
 import { Ago, Line, Money } from "../ui/text";
 import { BatchStatus, failedOf, ownOf, partsOf } from "./batch-parts";
 
-const LOOK_SECONDS = 2;
 const AT_ONCE = 100;
 
 const STATES = [
@@ -25,7 +24,7 @@ const STATES = [
 ] as const;
 
 export default function BatchesPage(_: PageProps) {
-  const twin = useTwin<BatchCard[]>("/v1/batches", null, LOOK_SECONDS);
+  const twin = useTwin<BatchCard[]>("/v1/batches", "batches");
   const { query } = place.value;
   const state = query.get("state") ?? "";
   const q = query.get("q") ?? "";

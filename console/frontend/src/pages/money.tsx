@@ -1,6 +1,6 @@
 /** What was spent, by whom and on what; and what may be. */
 import { useState } from "preact/hooks";
-import { apiPath } from "../api/client";
+import { queryText } from "../api/client";
 import type { BudgetView, MoneyRow, MoneyView } from "../api/types";
 import { count, money, plural, short } from "../lib/format";
 import { pageOf, place, setQuery } from "../lib/router";
@@ -13,8 +13,6 @@ import { Empty, SkeletonRows, With } from "../ui/states";
 import { type Column, Table } from "../ui/table";
 import { Line, Money, SafeText } from "../ui/text";
 import { AskBudget, BudgetGauge } from "./budget";
-
-const LOOK_SECONDS = 5;
 
 const BY = [
   ["model", "Model"],
@@ -35,8 +33,8 @@ export default function MoneyPage(_: PageProps) {
   const { query } = place.value;
   const by = query.get("by") ?? "model";
   const since = query.get("since") ?? "7d";
-  const path = apiPath(["money"], { by, since: since === "all" ? "" : since });
-  const twin = useTwin<MoneyView>(path, null, LOOK_SECONDS);
+  const asked = queryText({ by, since: since === "all" ? "" : since });
+  const twin = useTwin<MoneyView>(`/v1/money${asked}`, `money:${asked.slice(1)}`);
   return (
     <Page title="Money" about="What model calls cost, and what they may. Days are those of UTC.">
       <div class="filters">
@@ -132,7 +130,7 @@ function Group({ by, group }: { by: string; group: string }) {
 }
 
 function Budgets() {
-  const twin = useTwin<BudgetView[]>("/v1/budgets", null, LOOK_SECONDS);
+  const twin = useTwin<BudgetView[]>("/v1/budgets", "budgets");
   const [raised, raise] = useState<string | null>(null);
   return (
     <Card title="Budgets">
