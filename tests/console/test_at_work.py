@@ -107,6 +107,7 @@ async def test_a_batch_is_paused_resumed_and_its_failures_retried(slow_shop: Sho
         await expect(visit.page.get_by_text("finished").first).to_be_visible(timeout=2 * PATIENCE)
         shop.folder.put("mended")
         await visit.page.get_by_role("button", name="Retry 2 failed").click(timeout=PATIENCE)
+        await visit.page.get_by_role("dialog").get_by_role("button", name=re.compile("^Do|^Retry")).click()
         await expect(visit.page.get_by_text("120 done").first).to_be_visible(timeout=PATIENCE)
 
     assert begun == still < 120
