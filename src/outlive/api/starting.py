@@ -195,7 +195,7 @@ def _schema_of(kind: Any) -> dict[str, Any] | None:
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
-    if kind is None or kind is type(None):
+    if kind in {None, type(None), object}:  # the last is Pydantic AI's own default: nothing was declared
         return None
     try:
         return _adapter_schema(TypeAdapter(kind))

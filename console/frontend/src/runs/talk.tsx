@@ -207,7 +207,7 @@ function Streaming({ live, row }: { live: LiveCall; row?: Row }) {
       {live.thinking !== "" && (
         <details class="thinking" open={live.text === ""}>
           <summary>Thinking</summary>
-          <div class="prose">
+          <div class="prose" tabIndex={0} role="region" aria-label="Text">
             <SafeText text={live.thinking} block />
           </div>
         </details>

@@ -37,7 +37,7 @@ export function ValueBlock({ owner, name, value }: ValueBlockProps) {
           <SafeText text={shown.problem} />
         </p>
       ) : (
-        <div class="prose">
+        <div class="prose" tabIndex={0} role="region" aria-label="Text">
           <ValueView value={shown.content} />
         </div>
       )}
@@ -87,7 +87,7 @@ function Messages({ content }: { content: unknown }) {
   const parts = partsOf(content);
   if (parts === null) {
     return (
-      <div class="prose">
+      <div class="prose" tabIndex={0} role="region" aria-label="Text">
         <ValueView value={content} />
       </div>
     );
@@ -97,7 +97,7 @@ function Messages({ content }: { content: unknown }) {
       {parts.map((part, at) => (
         <li key={at}>
           <span class="small soft">{part.role}</span>
-          <div class="prose">
+          <div class="prose" tabIndex={0} role="region" aria-label="Text">
             <ValueView value={part.content} />
           </div>
         </li>
