@@ -1081,7 +1081,7 @@ export interface components {
         AgentView: {
             /**
              * Deps Schema
-             * @description JSON schema of `deps`; null where unknown.
+             * @description JSON schema of `deps`; null where the agent declares none.
              */
             deps_schema?: {
                 [key: string]: unknown;
