@@ -231,7 +231,9 @@ class AgentView(View):
 
     name: str
     description: str | None = None
-    deps_schema: dict[str, Any] | None = Field(default=None, description="JSON schema of `deps`; null where the agent declares none.")
+    deps_schema: dict[str, Any] | None = Field(
+        default=None, description="JSON schema of `deps`; null where the agent declares none."
+    )
 
 
 class PlanView(View):
