@@ -184,8 +184,7 @@ class EffectFailed(OutliveError):
 
     def __init__(self, message: str, *, effect: str = "", effect_key: str | None = None) -> None:
         super().__init__(message)
-        self.effect = effect
-        self.effect_key = effect_key
+        self.effect, self.effect_key = effect, effect_key
 
 
 class PlanFailed(OutliveError):
@@ -205,8 +204,7 @@ class RunFailed(OutliveError):
 
     def __init__(self, message: str, *, status: str, cause_type: str = "") -> None:
         super().__init__(message)
-        self.status = status
-        self.cause_type = cause_type
+        self.status, self.cause_type = status, cause_type
 
 
 class McpError(OutliveError):
