@@ -109,7 +109,7 @@ class Folder:
             (path / "app.py").write_text(app)
 
     @property
-    def environment(self) -> dict[str, str]:
+    def own_environment(self) -> dict[str, str]:
         """Environment of a process that works in this folder."""
         return worker_environment(self.settings) | self._place
 
@@ -122,7 +122,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=self.environment | (environment or {}),
+            env=self.own_environment | (environment or {}),
             stdin=stdin,
             stdout=PIPE,
             stderr=stderr,
@@ -145,7 +145,7 @@ class Folder:
             *("-m", "outlive.cli.main"),
             *arguments,
             cwd=self.path,
-            env=self.environment | {"TERM": "dumb"},
+            env=self.own_environment | {"TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

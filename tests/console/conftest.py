@@ -3,10 +3,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from browsers import browsing, chromium_or_skip
 from console.projects import LOOK_TOKEN, Shop
+
+expect.set_options(timeout=60_000)  # milliseconds: a busy machine takes its time
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ class Shop:
     def __init__(self, path: Path, **settings: Any) -> None:
         self.folder = Folder(path, app=APP)
         self.port = free_port()
-        self.environment = self.folder.environment | settings
+        self.environment = self.folder.own_environment | settings
         self._up: subprocess.Popen[bytes] | None = None
 
     @property

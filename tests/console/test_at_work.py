@@ -12,7 +12,7 @@ from console.projects import COMMAND, LOOK_TOKEN, Shop
 from engines import until
 from outlive.engine.ports import free_port
 
-pytestmark = pytest.mark.embedded  # it kills an engine of its own
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(900)]  # it kills an engine of its own
 
 PATIENCE = 60_000  # milliseconds that a busy machine may take
 

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from browsers import DESK, PHONE, visiting
 from console.projects import Shop
 
-pytestmark = pytest.mark.embedded  # it has an engine of its own
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(900)]  # it has an engine of its own
 
 TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 PAGES = (

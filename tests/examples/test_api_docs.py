@@ -34,7 +34,7 @@ async def shell(folder: Folder, commands: str) -> str:
         "-euc",
         commands.replace("curl -sS", "curl --fail-with-body -sS"),
         cwd=folder.path,
-        env=folder.environment,
+        env=folder.own_environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -48,7 +48,7 @@ async def test_the_python_on_the_page_starts_follows_and_talks(folder):
             sys.executable,
             "caller.py",
             cwd=folder.path,
-            env=folder.environment,
+            env=folder.own_environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -27,7 +27,7 @@ async def assistant(folder: Folder):
         command=sys.executable,
         args=["-m", "outlive.cli.main", "mcp"],
         cwd=str(folder.path),
-        env=folder.environment,
+        env=folder.own_environment,
     )
     with (folder.path / "mcp.err").open("w") as errors:
         async with Client(stdio_client(server, errlog=errors)) as client:

@@ -199,7 +199,7 @@ async def test_a_handle_by_its_id_works_from_another_process(folder: Folder):
             "caller.py",
             what,
             cwd=folder.path,
-            env=folder.environment,
+            env=folder.own_environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
