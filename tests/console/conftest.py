@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,6 @@ def furnished(shop: Shop) -> Shop:
     shop.run("run", "clerk", "hello", "--id", "greeting")
     shop.run("run", "clerk", "hostile", "--id", "hostile")
     shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
-    shop.run("plan", "start", "move", "--id", "one")
+    shop.run("plan", "start", "move", "--input", json.dumps("lamps"), "--id", "one")
     shop.run("batch", "watch", "lamps")
     return shop
