@@ -18,6 +18,13 @@ export class Refused extends Error {
 /** Status of a `Refused` where nobody answered. */
 export const UNREACHED = 0;
 
+const following = new WeakMap<object, string>();
+
+/** Cursor of the part behind an answer that is a list; null where nothing follows. */
+export function nextOf(answer: object): string | null {
+  return following.get(answer) ?? null;
+}
+
 let csrf: string | null = null;
 let whenSignedOut: () => void = () => undefined;
 
@@ -97,7 +104,11 @@ async function request<T>(
     });
   }
   if (!answer.ok) throw await refusal(answer, path);
-  return (answer.status === 204 ? undefined : await answer.json()) as T;
+  if (answer.status === 204) return undefined as T;
+  const found: unknown = await answer.json();
+  const next = answer.headers.get("X-Next-Cursor");
+  if (next !== null && typeof found === "object" && found !== null) following.set(found, next);
+  return found as T;
 }
 
 async function refusal(answer: Response, path: string): Promise<Refused> {

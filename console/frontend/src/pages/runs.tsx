@@ -1,8 +1,9 @@
 /** All runs of agents and plans: filtered, live, in pages. */
-import { apiPath, queryText } from "../api/client";
+import { useEffect, useRef } from "preact/hooks";
+import { apiPath, nextOf, queryText } from "../api/client";
 import type { AppView, RunView } from "../api/types";
 import { place, setQuery, pageOf } from "../lib/router";
-import { useTwin } from "../live/twin";
+import { type Twin, useTwin } from "../live/twin";
 import { Choices, Search, Select } from "../ui/controls";
 import { Card, Page } from "../ui/page";
 import { Empty, With } from "../ui/states";
@@ -62,7 +63,8 @@ export default function Runs() {
   const asked = { kind: kind || "agent", name, state, limit: PAGE, since: age ? since(age) : "", search, cursor };
   const isPlain = !age && !search && !cursor;
   const topic = isPlain ? `runs:${queryText({ kind: kind || "agent", name, state }).slice(1)}` : null;
-  const twin = useTwin<RunView[] | Paged>(`/v1/runs${queryText(asked)}`, topic, isPlain ? undefined : REREAD_SECONDS);
+  const twin = useTwin<RunView[]>(`/v1/runs${queryText(asked)}`, topic, isPlain ? undefined : REREAD_SECONDS);
+  const next = useNext(twin);
   const isFiltered = Boolean(name || state || age || search);
   return (
     <Page title="Runs" about="What agents and plans are doing, have done, or wait for.">
@@ -83,9 +85,8 @@ export default function Runs() {
       </div>
       <Card isFlush>
         <With twin={twin}>
-          {(found) => {
-            const { items, next } = pageOfRuns(found);
-            return items.length === 0 && !cursor ? (
+          {(items) =>
+            items.length === 0 && !cursor ? (
               <Nothing isFiltered={isFiltered} />
             ) : (
               <>
@@ -94,21 +95,29 @@ export default function Runs() {
                   {items.length} runs, the latest first
                 </Pager>
               </>
-            );
-          }}
+            )
+          }
         </With>
       </Card>
     </Page>
   );
 }
 
-interface Paged {
-  items: RunView[];
-  next: string | null;
-}
-
-function pageOfRuns(found: RunView[] | Paged): Paged {
-  return Array.isArray(found) ? { items: found, next: null } : found;
+/**
+ * Cursor of the part behind a list. What the stream tells has none: as long as it ends with the same run the one that was
+ * read still holds, and else it is read again.
+ */
+function useNext(twin: Twin<RunView[]>): string | null {
+  const read = useRef<{ last: string | undefined; next: string | null }>({ last: undefined, next: null });
+  const items = twin.data.value ?? [];
+  const last = items.at(-1)?.id;
+  const own = nextOf(items);
+  if (own !== null || items.length < PAGE) read.current = { last, next: own };
+  const isStale = items.length >= PAGE && last !== read.current.last;
+  useEffect(() => {
+    if (isStale) void twin.reload();
+  }, [isStale, last, twin]);
+  return isStale ? null : read.current.next;
 }
 
 function change(to: Record<string, string>): void {
