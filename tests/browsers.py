@@ -22,6 +22,8 @@ FLAGS = (
 )
 DESK, PHONE = (1440, 900), (390, 844)
 SERIOUS = {"serious", "critical"}
+TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+PLANTED = "ran"  # what every planted script would set in the window
 
 
 def chromium_or_skip() -> str:
@@ -57,6 +59,16 @@ class Visit:
             for one in found["violations"]
             if one["impact"] in SERIOUS
         ]
+
+    async def breaks(self) -> list[str]:
+        """Return all that is wrong with the page as it stands, and begin anew for the next."""
+        found = [*await self.findings(), *self.faults]
+        self.faults.clear()
+        if await self.page.evaluate(TOO_WIDE):
+            found.append("it is wider than the window")
+        if await self.page.evaluate(f"'{PLANTED}' in window"):
+            found.append("a planted script ran")
+        return found
 
 
 @asynccontextmanager

@@ -7,7 +7,9 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from browsers import browsing, chromium_or_skip
-from console.projects import LOOK_TOKEN, Shop
+from console.projects import TOKENS, Shop
+
+ROLES = {"LOOK": "look", "DECIDE": "decide", "API": "operate"}
 
 expect.set_options(timeout=60_000)  # milliseconds: a busy machine takes its time
 
@@ -47,7 +49,8 @@ def slow_shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def shop_with_tokens(tmp_path: Path) -> Iterator[Shop]:
     """The project, whose console wants to know who looks."""
-    with opened(tmp_path, OUTLIVE_API_TOKEN="operate-" * 3, OUTLIVE_LOOK_TOKEN=LOOK_TOKEN) as made:
+    tokens = {f"OUTLIVE_{name}_TOKEN": TOKENS[role] for name, role in ROLES.items()}
+    with opened(tmp_path, **tokens) as made:
         yield made
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from engines import DEADLINE
 from outlive.engine.ports import free_port
 
 COMMAND = (sys.executable, "-m", "outlive.cli.main")
-LOOK_TOKEN = "look-" * 5
+TOKENS = {"look": "look-" * 5, "decide": "decide-" * 3, "operate": "operate-" * 3}
 HOSTILE = (
     "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>\u202egnp.exe\u202c \x1b[31m\x07 "
-    "[a](javascript:window.ran=3) " + "w" * 5_000
+    "[a](javascript:window.ran=3) " + "w" * 10_000
 )
 
 APP = '''
@@ -33,6 +35,7 @@ from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 FOLDER = Path(__file__).parent
 HOSTILE = HOSTILE_TEXT
+ODD = {"huge": "w" * 5_000_000, "half": "half of a character: " + chr(0xD83D)}
 
 
 def last_turn(messages):
@@ -45,8 +48,12 @@ def decide(messages, info):
     said, returned = last_turn(messages)
     if said.startswith("pay") and not returned:
         return ToolCallPart("pay", {"to": "ada", "amount": int(said.split()[1])})
+    if said.startswith("trap") and not returned:
+        return ToolCallPart("pay", {"to": HOSTILE, "amount": 1})
     if said.startswith("hostile") and not returned:
         return ToolCallPart("look_up", {"what": HOSTILE})
+    if said in ODD and not returned:
+        return ToolCallPart("look_up", {"what": said})
     return " ".join(str(part.content) for part in returned) or f"You said: {said}"
 
 
@@ -86,7 +93,7 @@ def pay(to: str, amount: int) -> str:
 @clerk.tool_plain
 def look_up(what: str) -> str:
     """Look something up."""
-    return HOSTILE
+    return ODD.get(what, HOSTILE)
 
 
 app = App("shop", agents=[clerk])
@@ -168,10 +175,47 @@ class Shop:
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
         return str(path)
 
+    def hostile_documents(self) -> str:
+        """Write a folder of documents, whose names and texts mean ill, as a source of a batch."""
+        folder = self.folder.path / "hostile"
+        folder.mkdir()
+        (folder / "<img src=x onerror='window.ran=4'>\u202egnp.exe.txt").write_text(HOSTILE)
+        (folder / "broken.txt").write_text(f"{HOSTILE} broken")
+        (folder / "huge.txt").write_text("w" * 5_000_000)
+        (folder / f"{'w' * 240}.txt").write_text("\x00\x01\x1b[2J\u2066\ufeff It ends here.")
+        return str(folder)
+
     def kill_worker(self) -> None:
         """Kill the worker with -9."""
         (pid,) = self.folder.worker_pids()
         os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def console(self, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+        """`outlive console` on a port, for as long as the block runs."""
+        process = subprocess.Popen(
+            [*COMMAND, "console", "app:app", "--port", str(port)],
+            cwd=self.folder.path,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @contextmanager
+    def engine_away(self) -> Iterator[None]:
+        """Kill the engine with -9, and let nobody start it again for as long as the block runs."""
+        assert self._up is not None
+        self._up.send_signal(signal.SIGSTOP)
+        try:
+            self.kill_engine()
+            yield
+        finally:
+            self._up.send_signal(signal.SIGCONT)
 
     def kill_engine(self) -> None:
         """Kill the engine with -9."""
@@ -181,7 +225,10 @@ class Shop:
 
     def ask(self, path: str) -> Any:
         """Return what the API answers."""
-        with urllib.request.urlopen(self.origin + path, timeout=DEADLINE) as answer:
+        token = self.environment.get("OUTLIVE_API_TOKEN")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(self.origin + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return json.load(answer)
 
     def _answers(self) -> bool:

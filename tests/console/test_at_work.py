@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-import subprocess
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, Page, Request, expect
 
 from browsers import PHONE, visiting
-from console.projects import COMMAND, LOOK_TOKEN, Shop
+from console.projects import TOKENS, Shop
 from engines import until
 from outlive.engine.ports import free_port
 
@@ -50,44 +49,51 @@ async def test_a_page_says_that_the_engine_is_away_and_goes_on_by_itself(shop: S
     assert visit.faults == []
 
 
-async def test_a_page_outlives_its_console(shop: Shop, browser: Browser):
+async def test_a_page_says_for_how_long_the_engine_is_away(shop: Shop, browser: Browser):
     port = free_port()
-
-    def console() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [*COMMAND, "console", "app:app", "--port", str(port)],
-            cwd=shop.folder.path,
-            env=shop.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    async def answers() -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    first = console()
-    second = None
-    try:
-        await until(answers, "the console is up")
+    with shop.console(port):
+        await until(lambda: answers(port), "the console is up")
         async with visiting(browser, f"http://127.0.0.1:{port}") as visit:
             await visit.go("/runs")
+            await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+            with shop.engine_away():
+                await expect(visit.page.get_by_text("Engine away")).to_be_visible(timeout=PATIENCE)
+                await expect(visit.page.get_by_text("The engine is away since")).to_be_visible(timeout=PATIENCE)
+            await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+            await expect(visit.page.get_by_text("The engine is away since")).to_have_count(0)
+
+    assert visit.faults == []
+
+
+async def test_a_page_outlives_its_console(shop: Shop, browser: Browser):
+    port = free_port()
+    async with visiting(browser, f"http://127.0.0.1:{port}") as visit:
+        live: list[Request] = []
+        visit.page.on("request", lambda request: live.append(request) if "/v1/live" in request.url else None)
+        with shop.console(port):
+            await until(lambda: answers(port), "the console is up")
+            await visit.go("/runs")
             await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible(timeout=PATIENCE)
-            first.kill()
-            await expect(visit.page.get_by_text("Behind", exact=False).first).to_be_visible(timeout=PATIENCE)
-            shop.run("run", "clerk", "hello", "--id", "meanwhile")
-            second = console()
+            await expect(visit.page.get_by_text("Nothing has run yet")).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("Behind", exact=True)).to_be_visible(timeout=PATIENCE)
+        shop.run("run", "clerk", "hello", "--id", "meanwhile")
+        with shop.console(port):
             await expect(visit.page.get_by_role("link", name="meanwhile")).to_be_visible(timeout=PATIENCE)
             await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible(timeout=PATIENCE)
-    finally:
-        for process in (first, second):
-            if process is not None:
-                process.kill()
-                process.wait()
+            resumed = [(await request.all_headers()).get("last-event-id") for request in live]
+
+    assert resumed[0] is None
+    assert any(resumed), "no stream was taken up where it broke"
+
+
+async def answers(port: int) -> bool:
+    """Return whether somebody listens on a port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def test_a_batch_is_paused_resumed_and_its_failures_retried(slow_shop: Shop, browser: Browser):
@@ -103,7 +109,12 @@ async def test_a_batch_is_paused_resumed_and_its_failures_retried(slow_shop: Sho
         await visit.page.reload()
         await expect(visit.page.get_by_text("paused").first).to_be_visible(timeout=PATIENCE)
         still = len(shop.folder.lines("begun"))
+        await visit.page.get_by_role("button", name="Concurrency 2").click()
+        await visit.page.get_by_label("Documents at once").fill("6")
+        await visit.page.get_by_role("button", name="Change", exact=True).click()
+        await expect(visit.page.get_by_role("button", name="Concurrency 6")).to_be_visible(timeout=PATIENCE)
         await visit.page.get_by_role("button", name="Resume").click()
+        await until(lambda: shop.ask("/v1/batches/many")["in_flight"] == 6, "six are in flight")
         await expect(visit.page.get_by_text("finished").first).to_be_visible(timeout=2 * PATIENCE)
         shop.folder.put("mended")
         await visit.page.get_by_role("button", name="Retry 2 failed").click(timeout=PATIENCE)
@@ -131,22 +142,82 @@ async def test_a_turn_of_a_chat_is_read_while_it_is_written(shop: Shop, browser:
     assert visit.faults == []
 
 
-async def test_a_role_is_offered_what_it_may_do_and_no_more(shop_with_tokens: Shop, browser: Browser):
+@pytest.mark.parametrize("role", ["look", "decide", "operate"])
+async def test_a_role_is_offered_what_it_may_do_and_no_more(role: str, shop_with_tokens: Shop, browser: Browser):
     shop = shop_with_tokens
+    may_decide, may_operate = role != "look", role == "operate"
+    source = shop.documents("texts", 4, broken=2)
+    shop.run("batch", "start", "digest", source, "--id", "lamps", "--text-column", "text")
     shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
+    shop.run("batch", "watch", "lamps")
     async with visiting(browser, shop.origin) as visit:
         await visit.go("/desk")
-        await visit.page.get_by_label("Token").fill(LOOK_TOKEN)
-        await visit.page.get_by_label(re.compile("name", re.IGNORECASE)).fill("ada")
+        await visit.page.get_by_label("Token").fill("wrong-" * 4)
+        await visit.page.get_by_label("Your name").fill("ada")
+        await visit.page.get_by_role("button", name="Sign in").click()
+        await expect(visit.page.get_by_text("The token is wrong")).to_be_visible(timeout=PATIENCE)
+        await visit.page.get_by_label("Token").fill(TOKENS[role])
         await visit.page.get_by_role("button", name="Sign in").click()
         await visit.page.get_by_role("link", name=re.compile("Approval")).click(timeout=PATIENCE)
-        approve = visit.page.get_by_role("button", name="Claim it")
-        await expect(visit.page.get_by_role("region", name="Arguments of pay")).to_be_visible(timeout=PATIENCE)
-        offered = [await one.is_enabled() for one in await approve.all()]
-        refused = await visit.page.evaluate(
-            "fetch('/v1/runs/agent/clerk', {method: 'POST', body: '{}', headers: {'content-type': 'application/json'}})"
-            ".then((answer) => answer.status)"
-        )
+        approve = visit.page.get_by_role("button", name="Approve")
+        await expect(approve).to_be_enabled(enabled=may_decide, timeout=PATIENCE)
+        hand_off = visit.page.url.rpartition("/")[2]
+        claimed = await write(visit.page, f"/v1/hand-offs/{hand_off}/claim", {"by": "ada", "force": False})
+        await visit.go("/batches/lamps")
+        retry = visit.page.get_by_role("button", name="Retry 2 failed")
+        await expect(retry).to_be_enabled(enabled=may_operate, timeout=PATIENCE)
+        retried = await write(visit.page, "/v1/batches/lamps/retry", {})
+        unsigned = await write(visit.page, "/v1/batches/lamps/retry", {}, csrf="another")
 
-    assert not any(offered)
-    assert refused == 403
+    assert (claimed, retried, unsigned) == (200 if may_decide else 403, 200 if may_operate else 403, 403)
+
+
+async def write(page: Page, path: str, body: dict[str, object], *, csrf: str | None = None) -> int:
+    """Return how the server answers a write that the page itself sends, whatever it offers."""
+    return await page.evaluate(
+        """async ([path, body, given]) => {
+            const { csrf } = await (await fetch("/v1/session")).json();
+            const headers = { "Content-Type": "application/json", "X-CSRF-Token": given ?? csrf };
+            return (await fetch(path, { method: "POST", body: JSON.stringify(body), headers })).status;
+        }""",
+        [path, body, csrf],
+    )
+
+
+async def test_a_hand_off_is_decided_without_a_mouse(shop: Shop, browser: Browser):
+    shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
+    async with visiting(browser, shop.origin) as visit:
+        page, keys = visit.page, visit.page.keyboard
+        await visit.go("/")
+        await expect(page.get_by_role("heading", level=1, name="Home")).to_be_visible(timeout=PATIENCE)
+        await keys.press("g")
+        await keys.press("d")
+        await expect(page.get_by_role("link", name=re.compile("Approval"))).to_be_visible(timeout=PATIENCE)
+        await keys.press("j")
+        approve = page.get_by_role("button", name="Approve")
+        await expect(approve).to_be_visible(timeout=PATIENCE)
+        await keys.press("c")
+        await expect(approve).to_be_focused()
+        await keys.press("Enter")
+        await expect(page.get_by_role("form", name="Approve")).to_be_focused()
+        await tab_to(page.get_by_label("Your name"))
+        await keys.type("ada")
+        await keys.press("Enter")
+        follow = page.get_by_role("link", name="Follow the run")
+        await expect(follow).to_be_visible(timeout=PATIENCE)
+        await tab_to(follow)
+        await keys.press("Enter")
+        await expect(page).to_have_url(re.compile("/runs/agent/clerk/bill$"))
+        await expect(page.get_by_text("paid 5 to ada").first).to_be_visible(timeout=PATIENCE)
+
+    assert shop.folder.lines("paid") == ["5 to ada"]
+    assert visit.faults == []
+
+
+async def tab_to(wanted: Locator) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(60):
+        await wanted.page.keyboard.press("Tab")
+        if await wanted.evaluate("(element) => element === document.activeElement"):
+            return
+    raise AssertionError(f"the keyboard does not come to {wanted}")

@@ -1,5 +1,5 @@
 /** What can be decided of a hand-off: a button for each choice, then what goes with it. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { apiPath, asProblem, post, UNREACHED } from "../api/client";
 import type { HandOffView, Problem } from "../api/types";
 import { SchemaFields, useSchemaForm } from "../forms/form";
@@ -21,9 +21,15 @@ export function Deciding(props: DecidingProps) {
   const all = choosings(props.handOff);
   const [chosen, choose] = useState<string | null>(null);
   const open = all.find((one) => one.choice === chosen);
+  const group = useRef<HTMLDivElement>(null);
+  const before = useRef(chosen);
+  useEffect(() => {
+    if (before.current !== null && chosen === null) group.current?.querySelector("button")?.focus();
+    before.current = chosen;
+  }, [chosen]);
   if (open) return <Giving key={open.choice} {...props} choosing={open} onBack={() => choose(null)} />;
   return (
-    <div class="deciding" role="group" aria-label="Decide">
+    <div ref={group} class="deciding" role="group" aria-label="Decide">
       {all.map((one) => (
         <Button
           key={one.choice}
@@ -52,6 +58,8 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
   const [isNameMissing, missName] = useState(false);
   const decisionId = useRef(crypto.randomUUID());
   const read = useRef<Read>(() => ({ ok: true }));
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => form.current?.focus({ preventScroll: true }), []); // the button that was pressed is gone
   const isTheirs = handOff.claimed_by !== null && handOff.claimed_by !== name.value;
   const send = async () => {
     const given = read.current();
@@ -74,6 +82,8 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
   };
   return (
     <form
+      ref={form}
+      tabIndex={-1}
       class="deciding open"
       aria-label={choosing.label}
       onSubmit={(event) => {
