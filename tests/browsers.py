@@ -21,6 +21,7 @@ FLAGS = (
     "--disable-sync",
 )
 DESK, PHONE = (1440, 900), (390, 844)
+PATIENCE = 60_000  # milliseconds that a busy machine may take
 SERIOUS = {"serious", "critical"}
 TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 PLANTED = "ran"  # what every planted script would set in the window
@@ -90,6 +91,7 @@ async def visiting(
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=theme, reduced_motion="reduce"
     )
+    context.set_default_timeout(PATIENCE)
     visit = Visit(page=await context.new_page(), context=context, origin=origin.rstrip("/"))
     visit.page.on("pageerror", lambda error: visit.faults.append(f"error: {error}"))
     visit.page.on(

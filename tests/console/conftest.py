@@ -1,4 +1,3 @@
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -6,12 +5,20 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from browsers import browsing, chromium_or_skip
-from console.projects import TOKENS, Shop
+from browsers import PATIENCE, browsing, chromium_or_skip
+from console.projects import HOSTILE, HOSTILE_DOCUMENTS, TOKENS, Shop, lamps
 
+PROMPTS = {
+    "greeting": "hello",
+    "hostile": f"hostile {HOSTILE}",
+    "huge": "huge",
+    "half": "half",
+    "trap": f"trap {HOSTILE}",
+}
+ENDING = ("greeting", "hostile", "huge")
 ROLES = {"LOOK": "look", "DECIDE": "decide", "API": "operate"}
 
-expect.set_options(timeout=60_000)  # milliseconds: a busy machine takes its time
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -54,14 +61,17 @@ def shop_with_tokens(tmp_path: Path) -> Iterator[Shop]:
         yield made
 
 
-@pytest.fixture
-def furnished(shop: Shop) -> Shop:
-    """The project with something on every page."""
-    source = shop.documents("texts", 40, broken=3)
-    shop.run("batch", "start", "digest", source, "--id", "lamps", "--text-column", "text")
-    shop.run("run", "clerk", "hello", "--id", "greeting")
-    shop.run("run", "clerk", "hostile", "--id", "hostile")
-    shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
-    shop.run("plan", "start", "move", "--input", json.dumps("lamps"), "--id", "one")
-    shop.run("batch", "watch", "lamps")
-    return shop
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The project with something on every page, also what means ill; only to be looked at."""
+    with opened(tmp_path_factory.mktemp("shop")) as made:
+        made.begin_batch("lamps", lamps(40, broken=3))
+        made.begin_batch("bad", HOSTILE_DOCUMENTS)
+        for name, prompt in PROMPTS.items():
+            made.begin(name, prompt)
+        made.ask("/v1/runs/plan/move", {"id": "one", "input": "lamps"})
+        for path in ("/v1/runs/plan/move/one/result", *(f"/v1/runs/agent/clerk/{name}/result" for name in ENDING)):
+            made.ask(f"{path}?wait=60")
+        for name in ("lamps", "bad"):
+            made.ask(f"/v1/batches/{name}?wait=60")
+        yield made

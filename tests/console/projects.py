@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,14 @@ from outlive.engine.ports import free_port
 COMMAND = (sys.executable, "-m", "outlive.cli.main")
 TOKENS = {"look": "look-" * 5, "decide": "decide-" * 3, "operate": "operate-" * 3}
 HOSTILE = (
-    "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>\u202egnp.exe\u202c \x1b[31m\x07 "
+    "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>\u202egnp.exe\u202c \x1b[31m\x07\x00 "
     "[a](javascript:window.ran=3) " + "w" * 10_000
+)
+HOSTILE_DOCUMENTS = (
+    {"uri": "javascript:window.ran=4//\u202etxt", "text": HOSTILE},
+    {"uri": "<img src=x onerror='window.ran=5'>", "text": f"{HOSTILE} broken"},
+    {"uri": "w" * 9_000, "text": "\x00\x01\x1b[2J\u2066\ufeff It ends here.", "fields": {"<b>": HOSTILE}},
+    {"uri": "huge", "text": "w" * 1_000_000},
 )
 
 APP = '''
@@ -123,6 +129,13 @@ async def move(plan: Plan, what: str = "lamps") -> str:
 '''.replace("HOSTILE_TEXT", repr(HOSTILE))
 
 
+def lamps(count: int, *, broken: int) -> list[dict[str, str]]:
+    """Return documents, the first so many of them broken."""
+    texts = [f"This one is broken, number {at}." for at in range(broken)]
+    texts += [f"Lamp {at} is bright. It stands on a desk." for at in range(broken, count)]
+    return [{"uri": f"lamp-{at}", "text": text} for at, text in enumerate(texts)]
+
+
 class Shop:
     """A folder with that app, and `outlive up` in it, on ports of its own."""
 
@@ -153,37 +166,13 @@ class Shop:
             self._up.send_signal(signal.SIGINT)
             self._up.wait(timeout=DEADLINE)
 
-    def run(self, *arguments: str) -> str:
-        """Run a command that has to succeed."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder.path,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
+    def begin(self, run_id: str, prompt: str) -> None:
+        """Start a run of the clerk."""
+        self.ask("/v1/runs/agent/clerk", {"id": run_id, "prompt": prompt})
 
-    def documents(self, name: str, count: int, *, broken: int = 0) -> str:
-        """Write documents, so many of them broken, as a source of a batch."""
-        path = self.folder.path / f"{name}.jsonl"
-        texts = [f"This one is broken, number {at}." for at in range(broken)]
-        texts += [f"Lamp {at} is bright. It stands on a desk." for at in range(count - broken)]
-        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-        return str(path)
-
-    def hostile_documents(self) -> str:
-        """Write a folder of documents, whose names and texts mean ill, as a source of a batch."""
-        folder = self.folder.path / "hostile"
-        folder.mkdir()
-        (folder / "<img src=x onerror='window.ran=4'>\u202egnp.exe.txt").write_text(HOSTILE)
-        (folder / "broken.txt").write_text(f"{HOSTILE} broken")
-        (folder / "huge.txt").write_text("w" * 5_000_000)
-        (folder / f"{'w' * 240}.txt").write_text("\x00\x01\x1b[2J\u2066\ufeff It ends here.")
-        return str(folder)
+    def begin_batch(self, batch_id: str, documents: Sequence[dict[str, Any]], **options: Any) -> None:
+        """Start a batch of the digest."""
+        self.ask("/v1/batches", {"id": batch_id, "function": "digest", "documents": documents} | options)
 
     def kill_worker(self) -> None:
         """Kill the worker with -9."""
@@ -223,11 +212,14 @@ class Shop:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
-    def ask(self, path: str) -> Any:
-        """Return what the API answers."""
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return what the API answers; with a body, to a POST of it."""
         token = self.environment.get("OUTLIVE_API_TOKEN")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        request = urllib.request.Request(self.origin + path, headers=headers)
+        sent = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.origin + path, data=sent, headers=headers | {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return json.load(answer)
 

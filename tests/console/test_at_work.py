@@ -7,20 +7,18 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Request, expect
 
 from browsers import PHONE, visiting
-from console.projects import TOKENS, Shop
+from console.projects import TOKENS, Shop, lamps
 from engines import until
 from outlive.engine.ports import free_port
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(900)]  # it kills an engine of its own
 
-PATIENCE = 60_000  # milliseconds that a busy machine may take
-
 
 async def test_a_hand_off_is_decided_on_a_phone_while_the_worker_is_killed(shop: Shop, browser: Browser):
-    shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
+    shop.begin("bill", "pay 5")
     async with visiting(browser, shop.origin, size=PHONE) as visit:
         await visit.go("/desk")
-        await visit.page.get_by_role("link", name=re.compile("Approval")).click(timeout=PATIENCE)
+        await visit.page.get_by_role("link", name=re.compile("Approval")).click()
         await visit.page.get_by_role("button", name="Approve").click()
         confirm = visit.page.get_by_role("button", name=re.compile("^Approve"))
         name = visit.page.get_by_label("Your name")
@@ -29,7 +27,7 @@ async def test_a_hand_off_is_decided_on_a_phone_while_the_worker_is_killed(shop:
         shop.kill_worker()
         await confirm.last.click()
         await visit.go("/runs/agent/clerk/bill")
-        await expect(visit.page.get_by_text("paid 5 to ada").first).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("paid 5 to ada").first).to_be_visible()
 
     assert shop.folder.lines("paid") == ["5 to ada"]
     assert shop.ask("/v1/hand-offs?state=decided")[0]["decided_by"] == "ada"
@@ -39,12 +37,12 @@ async def test_a_hand_off_is_decided_on_a_phone_while_the_worker_is_killed(shop:
 async def test_a_page_says_that_the_engine_is_away_and_goes_on_by_itself(shop: Shop, browser: Browser):
     async with visiting(browser, shop.origin) as visit:
         await visit.go("/runs")
-        await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("Engine answers")).to_be_visible()
         shop.kill_engine()
         await until(lambda: shop.folder.engine_pid() is not None, "the engine is started again")
-        shop.run("run", "clerk", "hello", "--id", "after", "--detach")
-        await expect(visit.page.get_by_role("link", name="after")).to_be_visible(timeout=PATIENCE)
-        await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+        shop.begin("after", "hello")
+        await expect(visit.page.get_by_role("link", name="after")).to_be_visible()
+        await expect(visit.page.get_by_text("Engine answers")).to_be_visible()
 
     assert visit.faults == []
 
@@ -55,11 +53,11 @@ async def test_a_page_says_for_how_long_the_engine_is_away(shop: Shop, browser: 
         await until(lambda: answers(port), "the console is up")
         async with visiting(browser, f"http://127.0.0.1:{port}") as visit:
             await visit.go("/runs")
-            await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+            await expect(visit.page.get_by_text("Engine answers")).to_be_visible()
             with shop.engine_away():
-                await expect(visit.page.get_by_text("Engine away")).to_be_visible(timeout=PATIENCE)
-                await expect(visit.page.get_by_text("The engine is away since")).to_be_visible(timeout=PATIENCE)
-            await expect(visit.page.get_by_text("Engine answers")).to_be_visible(timeout=PATIENCE)
+                await expect(visit.page.get_by_text("Engine away")).to_be_visible()
+                await expect(visit.page.get_by_text("The engine is away since")).to_be_visible()
+            await expect(visit.page.get_by_text("Engine answers")).to_be_visible()
             await expect(visit.page.get_by_text("The engine is away since")).to_have_count(0)
 
     assert visit.faults == []
@@ -73,13 +71,13 @@ async def test_a_page_outlives_its_console(shop: Shop, browser: Browser):
         with shop.console(port):
             await until(lambda: answers(port), "the console is up")
             await visit.go("/runs")
-            await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible(timeout=PATIENCE)
-            await expect(visit.page.get_by_text("Nothing has run yet")).to_be_visible(timeout=PATIENCE)
-        await expect(visit.page.get_by_text("Behind", exact=True)).to_be_visible(timeout=PATIENCE)
-        shop.run("run", "clerk", "hello", "--id", "meanwhile")
+            await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible()
+            await expect(visit.page.get_by_text("Nothing has run yet")).to_be_visible()
+        await expect(visit.page.get_by_text("Behind", exact=True)).to_be_visible()
+        shop.begin("meanwhile", "hello")
         with shop.console(port):
-            await expect(visit.page.get_by_role("link", name="meanwhile")).to_be_visible(timeout=PATIENCE)
-            await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible(timeout=PATIENCE)
+            await expect(visit.page.get_by_role("link", name="meanwhile")).to_be_visible()
+            await expect(visit.page.get_by_text("Live", exact=True)).to_be_visible()
             resumed = [(await request.all_headers()).get("last-event-id") for request in live]
 
     assert resumed[0] is None
@@ -98,28 +96,27 @@ async def answers(port: int) -> bool:
 
 async def test_a_batch_is_paused_resumed_and_its_failures_retried(slow_shop: Shop, browser: Browser):
     shop = slow_shop
-    source = shop.documents("many", 120, broken=2)
-    shop.run("batch", "start", "digest", source, "--id", "many", "--text-column", "text", "--concurrency", "2")
+    shop.begin_batch("many", lamps(120, broken=2), concurrency=2)
     async with visiting(browser, shop.origin) as visit:
         await visit.go("/batches/many")
-        await visit.page.get_by_role("button", name="Pause").click(timeout=PATIENCE)
-        await expect(visit.page.get_by_text("paused").first).to_be_visible(timeout=PATIENCE)
+        await visit.page.get_by_role("button", name="Pause").click()
+        await expect(visit.page.get_by_text("paused").first).to_be_visible()
         await until(lambda: shop.ask("/v1/batches/many")["in_flight"] == 0, "nothing is in flight")
         begun = len(shop.folder.lines("begun"))
         await visit.page.reload()
-        await expect(visit.page.get_by_text("paused").first).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("paused").first).to_be_visible()
         still = len(shop.folder.lines("begun"))
         await visit.page.get_by_role("button", name="Concurrency 2").click()
         await visit.page.get_by_label("Documents at once").fill("6")
         await visit.page.get_by_role("button", name="Change", exact=True).click()
-        await expect(visit.page.get_by_role("button", name="Concurrency 6")).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_role("button", name="Concurrency 6")).to_be_visible()
         await visit.page.get_by_role("button", name="Resume").click()
         await until(lambda: shop.ask("/v1/batches/many")["in_flight"] == 6, "six are in flight")
-        await expect(visit.page.get_by_text("finished").first).to_be_visible(timeout=2 * PATIENCE)
+        await expect(visit.page.get_by_text("finished").first).to_be_visible(timeout=120_000)
         shop.folder.put("mended")
-        await visit.page.get_by_role("button", name="Retry 2 failed").click(timeout=PATIENCE)
+        await visit.page.get_by_role("button", name="Retry 2 failed").click()
         await visit.page.get_by_role("dialog").get_by_role("button", name=re.compile("^Do|^Retry")).click()
-        await expect(visit.page.get_by_text("120 done").first).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("120 done").first).to_be_visible()
 
     assert begun == still < 120
     assert len(shop.folder.lines("begun")) == 122
@@ -132,11 +129,11 @@ async def test_a_turn_of_a_chat_is_read_while_it_is_written(shop: Shop, browser:
         await visit.page.get_by_label("First message").fill("please answer slowly and to the end")
         await visit.page.get_by_role("button", name="Begin the chat").click()
         said = visit.page.get_by_text(re.compile("You said: please answer slowly"))
-        await expect(said.first).to_be_visible(timeout=PATIENCE)
+        await expect(said.first).to_be_visible()
         is_whole = await visit.page.get_by_text("You said: please answer slowly and to the end").count()
         shop.folder.put("heard")
         whole = visit.page.get_by_text("You said: please answer slowly and to the end")
-        await expect(whole.first).to_be_visible(timeout=PATIENCE)
+        await expect(whole.first).to_be_visible()
 
     assert not is_whole
     assert visit.faults == []
@@ -146,26 +143,25 @@ async def test_a_turn_of_a_chat_is_read_while_it_is_written(shop: Shop, browser:
 async def test_a_role_is_offered_what_it_may_do_and_no_more(role: str, shop_with_tokens: Shop, browser: Browser):
     shop = shop_with_tokens
     may_decide, may_operate = role != "look", role == "operate"
-    source = shop.documents("texts", 4, broken=2)
-    shop.run("batch", "start", "digest", source, "--id", "lamps", "--text-column", "text")
-    shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
-    shop.run("batch", "watch", "lamps")
+    shop.begin_batch("lamps", lamps(4, broken=2))
+    shop.begin("bill", "pay 5")
+    shop.ask("/v1/batches/lamps?wait=60")
     async with visiting(browser, shop.origin) as visit:
         await visit.go("/desk")
         await visit.page.get_by_label("Token").fill("wrong-" * 4)
         await visit.page.get_by_label("Your name").fill("ada")
         await visit.page.get_by_role("button", name="Sign in").click()
-        await expect(visit.page.get_by_text("The token is wrong")).to_be_visible(timeout=PATIENCE)
+        await expect(visit.page.get_by_text("The token is wrong")).to_be_visible()
         await visit.page.get_by_label("Token").fill(TOKENS[role])
         await visit.page.get_by_role("button", name="Sign in").click()
-        await visit.page.get_by_role("link", name=re.compile("Approval")).click(timeout=PATIENCE)
+        await visit.page.get_by_role("link", name=re.compile("Approval")).click()
         approve = visit.page.get_by_role("button", name="Approve")
-        await expect(approve).to_be_enabled(enabled=may_decide, timeout=PATIENCE)
+        await expect(approve).to_be_enabled(enabled=may_decide)
         hand_off = visit.page.url.rpartition("/")[2]
         claimed = await write(visit.page, f"/v1/hand-offs/{hand_off}/claim", {"by": "ada", "force": False})
         await visit.go("/batches/lamps")
         retry = visit.page.get_by_role("button", name="Retry 2 failed")
-        await expect(retry).to_be_enabled(enabled=may_operate, timeout=PATIENCE)
+        await expect(retry).to_be_enabled(enabled=may_operate)
         retried = await write(visit.page, "/v1/batches/lamps/retry", {})
         unsigned = await write(visit.page, "/v1/batches/lamps/retry", {}, csrf="another")
 
@@ -185,17 +181,17 @@ async def write(page: Page, path: str, body: dict[str, object], *, csrf: str | N
 
 
 async def test_a_hand_off_is_decided_without_a_mouse(shop: Shop, browser: Browser):
-    shop.run("run", "clerk", "pay 5", "--id", "bill", "--detach")
+    shop.begin("bill", "pay 5")
     async with visiting(browser, shop.origin) as visit:
         page, keys = visit.page, visit.page.keyboard
         await visit.go("/")
-        await expect(page.get_by_role("heading", level=1, name="Home")).to_be_visible(timeout=PATIENCE)
+        await expect(page.get_by_role("heading", level=1, name="Home")).to_be_visible()
         await keys.press("g")
         await keys.press("d")
-        await expect(page.get_by_role("link", name=re.compile("Approval"))).to_be_visible(timeout=PATIENCE)
+        await expect(page.get_by_role("link", name=re.compile("Approval"))).to_be_visible()
         await keys.press("j")
         approve = page.get_by_role("button", name="Approve")
-        await expect(approve).to_be_visible(timeout=PATIENCE)
+        await expect(approve).to_be_visible()
         await keys.press("c")
         await expect(approve).to_be_focused()
         await keys.press("Enter")
@@ -204,11 +200,11 @@ async def test_a_hand_off_is_decided_without_a_mouse(shop: Shop, browser: Browse
         await keys.type("ada")
         await keys.press("Enter")
         follow = page.get_by_role("link", name="Follow the run")
-        await expect(follow).to_be_visible(timeout=PATIENCE)
+        await expect(follow).to_be_visible()
         await tab_to(follow)
         await keys.press("Enter")
         await expect(page).to_have_url(re.compile("/runs/agent/clerk/bill$"))
-        await expect(page.get_by_text("paid 5 to ada").first).to_be_visible(timeout=PATIENCE)
+        await expect(page.get_by_text("paid 5 to ada").first).to_be_visible()
 
     assert shop.folder.lines("paid") == ["5 to ada"]
     assert visit.faults == []
