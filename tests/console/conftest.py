@@ -47,13 +47,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def slow_shop(tmp_path: Path) -> Iterator[Shop]:
-    """The project, whose documents take their time."""
-    with opened(tmp_path, OUTLIVE_OFFLINE_LATENCY="0.5") as made:
-        yield made
-
-
-@pytest.fixture
 def shop_with_tokens(tmp_path: Path) -> Iterator[Shop]:
     """The project, whose console wants to know who looks."""
     tokens = {f"OUTLIVE_{name}_TOKEN": TOKENS[role] for name, role in ROLES.items()}

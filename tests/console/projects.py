@@ -110,6 +110,8 @@ async def digest(document: Document, llm) -> str:
     """Tell what it says."""
     with (FOLDER / "begun").open("a") as file:
         file.write(document.uri + chr(10))
+    while (FOLDER / "held").exists():
+        await asyncio.sleep(0.05)
     if "broken" in document.text and not (FOLDER / "mended").exists():
         raise ValueError("it cannot be read: " + document.text[:40])
     return await llm(document.text)
