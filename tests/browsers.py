@@ -69,6 +69,7 @@ class Visit:
             found.append("it is wider than the window")
         if await self.page.evaluate(f"'{PLANTED}' in window"):
             found.append("a planted script ran")
+        found += [f"it tells a problem: {said}" for said in await self.page.get_by_role("alert").all_inner_texts()]
         return found
 
 

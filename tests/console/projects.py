@@ -75,8 +75,8 @@ async def stream(messages, info):
         return
     for word in found.split(" "):
         yield word + " "
-        if "slowly" in word:
-            while not (FOLDER / "heard").exists():
+        if word in ("slowly", "pausing"):
+            while not (FOLDER / f"heard {word}").exists():
                 await asyncio.sleep(0.05)
 
 

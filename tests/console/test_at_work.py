@@ -118,9 +118,10 @@ async def test_a_batch_is_paused_resumed_and_its_failures_retried(shop: Shop, br
         await until(lambda: shop.ask("/v1/batches/many")["in_flight"] == 4, "the page's twin says so")
         with_fewer = len(shop.folder.lines("begun")) - while_paused
         shop.folder.take("held")
-        await expect(page.get_by_text("finished").first).to_be_visible()
+        retry = page.get_by_role("button", name="Retry 2 failed")
+        await expect(retry).to_be_visible()
         shop.folder.put("mended")
-        await page.get_by_role("button", name="Retry 2 failed").click()
+        await retry.click()
         await page.get_by_role("dialog").get_by_role("button", name="Retry 2 documents").click()
         await expect(page.get_by_text("40 done").first).to_be_visible()
 
@@ -141,14 +142,16 @@ async def is_quiet(shop: Shop, workflow_id: str) -> bool:
 async def test_a_turn_of_a_chat_is_read_while_it_is_written(shop: Shop, browser: Browser):
     async with visiting(browser, shop.origin) as visit:
         await visit.go("/playground/agent/clerk")
-        await visit.page.get_by_label("First message").fill("please answer slowly and to the end")
+        await visit.page.get_by_label("First message").fill("answer slowly then pausing to the end")
         await visit.page.get_by_role("button", name="Begin the chat").click()
-        said = visit.page.get_by_text(re.compile("You said: please answer slowly"))
-        await expect(said.first).to_be_visible()
-        is_whole = await visit.page.get_by_text("You said: please answer slowly and to the end").count()
-        shop.folder.put("heard")
-        whole = visit.page.get_by_text("You said: please answer slowly and to the end")
-        await expect(whole.first).to_be_visible()
+        log = visit.page.get_by_role("log", name="Conversation")
+        await expect(log).to_contain_text("You said: answer slowly")
+        await expect(log).to_contain_text("function:answer:stream")  # known as a step of the run by now
+        shop.folder.put("heard slowly")
+        await expect(log).to_contain_text("You said: answer slowly then pausing")
+        is_whole = "You said: answer slowly then pausing to the end" in await log.inner_text()
+        shop.folder.put("heard pausing")
+        await expect(log).to_contain_text("You said: answer slowly then pausing to the end")
 
     assert not is_whole
     assert visit.faults == []

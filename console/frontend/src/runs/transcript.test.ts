@@ -34,6 +34,16 @@ describe("Transcript", () => {
     expect(transcript.calls.get("c2")).toMatchObject({ name: "look", isModel: false, isEnded: false });
   });
 
+  it("has another object for a call after each event, so that what shows it is drawn again", () => {
+    offset = 0;
+    const transcript = read([event("model_call_started"), event("text_delta", { text: "Good " })]);
+    const before = transcript.calls.get("c1");
+    transcript.add(event("text_delta", { text: "day" }));
+
+    expect(before).toMatchObject({ text: "Good " });
+    expect(transcript.calls.get("c1")).toMatchObject({ text: "Good day" });
+  });
+
   it("takes an event once, also where a reader begins again before it", () => {
     offset = 0;
     const events = [event("model_call_started"), event("text_delta", { text: "a" }), event("text_delta", { text: "b" })];

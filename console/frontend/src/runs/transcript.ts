@@ -6,7 +6,7 @@ const FAILURES = new Set(["model_call_failed", "tool_failed"]);
 const GAP = "[…]";
 const MOST_PROGRESS = 20; // lines of a tool that a reader may want to see again
 
-/** One model or tool call as its last attempt has it so far. */
+/** One model or tool call as its last attempt has it so far: another object after each event, so that pages see it. */
 export interface LiveCall {
   call: string;
   attempt: number;
@@ -42,9 +42,8 @@ export class Transcript {
     if (found !== undefined && attempt < found.attempt) return false;
     if (found === undefined || attempt > found.attempt || STARTS.has(event.kind)) {
       found = begun(key, attempt, event, found);
-      this.calls.set(key, found);
     }
-    tell(found, event);
+    this.calls.set(key, told(found, event));
     this.revision += 1;
     return true;
   }
@@ -70,19 +69,18 @@ function begun(call: string, attempt: number, event: RunEvent, before: LiveCall 
   };
 }
 
-function tell(call: LiveCall, event: RunEvent): void {
+function told(before: LiveCall, event: RunEvent): LiveCall {
   const { data, kind } = event;
+  const call = { ...before };
   const text = typeof data["text"] === "string" ? data["text"] : "";
   const name = data["tool"] ?? data["model"];
   if (typeof name === "string") call.name = name;
   if (kind === "text_delta") call.text += (data["missed"] ? GAP : "") + text;
   else if (kind === "thinking_delta") call.thinking += (data["missed"] ? GAP : "") + text;
-  else if (kind === "tool_progress") {
-    call.progress.push(progressOf(data));
-    if (call.progress.length > MOST_PROGRESS) call.progress.shift();
-  }
+  else if (kind === "tool_progress") call.progress = [...call.progress, progressOf(data)].slice(-MOST_PROGRESS);
   if (ENDS.has(kind) || FAILURES.has(kind)) call.isEnded = true;
   if (FAILURES.has(kind)) call.failure = `${String(data["type"] ?? "Failure")}: ${String(data["message"] ?? "")}`;
+  return call;
 }
 
 function progressOf(data: Record<string, unknown>): string {
