@@ -46,11 +46,18 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield made
 
 
-@pytest.fixture
-def shop_with_tokens(tmp_path: Path) -> Iterator[Shop]:
+@pytest.fixture(scope="module")
+def shared_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One project for tests that only add to it, under names of their own."""
+    with opened(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shop_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The project, whose console wants to know who looks."""
     tokens = {f"OUTLIVE_{name}_TOKEN": TOKENS[role] for name, role in ROLES.items()}
-    with opened(tmp_path, **tokens) as made:
+    with opened(tmp_path_factory.mktemp("tokens"), **tokens) as made:
         yield made
 
 
