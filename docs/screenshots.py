@@ -1,0 +1,286 @@
+# ruff: noqa: INP001 - a script, not a package
+"""Take the pictures of the console in ``docs/images``: a real project works, and Chromium looks at it.
+
+    make screenshots                                     # some five minutes
+    .venv/bin/python docs/screenshots.py --letters 600 --into DIR     # short, elsewhere
+
+The project is ``docs/screenshots_project`` on top of ``examples/support``: an engine and two workers of its own, agents
+and a batch over a scripted model, a carrier, a plan, and people's decisions, made over the HTTP API. Whatever the pictures show
+has happened. What is fast in them is the model: it is no language model.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from playwright.async_api import Browser, Page, async_playwright
+
+from outlive.engine.ports import free_port
+from outlive.testing.loopback import server_process
+
+DOCS = Path(__file__).parent
+PROJECT, EXAMPLE, IMAGES = DOCS / "screenshots_project", DOCS.parent / "examples" / "support", DOCS / "images"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars"]
+DESK, PHONE = (1440, 900), (390, 844)
+LONGEST = 180.0  # seconds to wait for anything
+LETTERS, BATCH, CASE = 9_000, "letters-2026", "agent/support/case-4711"
+HELD = "agent/support/case-4712"
+
+Api = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its name, the page, and what has to be seen there first."""
+
+    name: str
+    path: str
+    sees: str = "main h1"
+    does: str = ""  # what is clicked before
+    size: tuple[int, int] = DESK
+
+
+SHOTS = (
+    Shot("batches", "/batches", "main tbody tr"),
+    Shot("failures", f"/batches/{BATCH}/failures", "main h1"),
+    Shot("documents", f"/batches/{BATCH}/documents", "main tbody tr"),
+    Shot("document", f"/batches/{BATCH}/documents/7", "main pre"),
+    Shot("runs", "/runs", "main tbody tr"),
+    Shot("run", f"/runs/{CASE}", "main [role=tree], main [role=grid], main h2"),
+    Shot("conversation", f"/runs/{CASE}?view=conversation", "main h1"),
+    Shot("desk", "/desk", "main h1"),
+    Shot("playground", "/playground/agent/support", "main form"),
+    Shot("money", "/money", "main tbody tr"),
+    Shot("fleet", "/fleet", "main tbody tr"),
+    Shot("desk-phone", "/desk", "main h1", size=PHONE),
+    Shot("run-phone", f"/runs/{CASE}", "main h1", size=PHONE),
+)
+WATCHED = (Shot("home", "/"), Shot("batch", f"/batches/{BATCH}"))
+
+
+def main() -> None:
+    """Let the project work, and take its pictures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--letters", type=int, default=LETTERS)
+    parser.add_argument("--into", type=Path, default=IMAGES)
+    parser.add_argument("--keep", action="store_true", help="leave the project up until Ctrl-C")
+    given = parser.parse_args()
+    given.into.mkdir(parents=True, exist_ok=True)
+    asyncio.run(take(given.into, given.letters, keep=given.keep))
+
+
+async def take(into: Path, letters: int, *, keep: bool) -> None:
+    """Take all pictures."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-"))) / "shop"
+        origin = await stack.enter_async_context(project(folder, letters))
+        api = await stack.enter_async_context(calling(origin))
+        browser = await stack.enter_async_context(browsing())
+        sys.stdout.write(f"{origin}\n")
+        await begin(api)
+        watching = [await opened(browser, origin, shot, theme) for theme in ("light", "dark") for shot in WATCHED]
+        await work(api, folder)
+        await until(lambda: share_done(api, 0.72), "most letters are sorted")
+        for (page, shot, theme) in watching:
+            await shoot(page, into, shot, theme)
+        for theme in ("light", "dark"):
+            for shot in SHOTS:
+                page, _, _ = await opened(browser, origin, shot, theme)
+                await shoot(page, into, shot, theme)
+                await page.context.close()
+        if keep:
+            await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def project(folder: Path, letters: int) -> AsyncIterator[str]:
+    """Let engine, workers, console and the outside run for as long as the block does; give the console's address."""
+    shutil.copytree(EXAMPLE, folder)
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+    import letters as writing  # type: ignore[import-not-found]
+
+    names = writing.write(folder / "letters", letters)
+    writing.fill_shop()
+    model = ("--script", str(folder / "says.py:answer"), "--pause", "0.02")
+    async with AsyncExitStack() as stack:
+        os.environ["PYTHONPATH"] = str(folder)
+        scripted = await stack.enter_async_context(server_process("outlive.testing.scripted_model", *model))
+        server = ("outlive.testing.document_server", "--folder", str(folder / "letters"))
+        documents = await stack.enter_async_context(server_process(*server))
+        (folder / "letters.txt").write_text("".join(f"{documents.address}/files/{name}\n" for name in names))
+        carrier = free_port()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("OUTLIVE_", "TEMPORAL"))}
+        environment |= {
+            "OPENAI_BASE_URL": f"{scripted.address}/v1",
+            "OPENAI_API_KEY": "none",
+            "OUTLIVE_MODEL": "openai:scripted",
+            "OUTLIVE_ALLOW_PRIVATE_ADDRESSES": "true",
+            "OUTLIVE_API_SOURCES": str(folder),
+            "OUTLIVE_NOTIFY_DAYS": "0.0001",
+            "CARRIER_URL": f"http://127.0.0.1:{carrier}",
+            "SHOP_HOOK": f"http://127.0.0.1:{free_port()}/outlive",  # nobody listens
+        }
+        await stack.enter_async_context(process(environment, "carrier.py", "--port", str(carrier)))
+        port = free_port()
+        up = ("-m", "outlive.cli.main", "up", "app:app", "--api-port", str(port))
+        await stack.enter_async_context(process(environment, *up))
+        yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def process(environment: dict[str, str], *arguments: str) -> AsyncIterator[None]:
+    """Run Python in the project's folder for as long as the block runs."""
+    with Path("processes.log").open("ab") as log:
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        if started.returncode is None:
+            started.send_signal(signal.SIGINT)
+        await started.wait()
+
+
+@asynccontextmanager
+async def calling(origin: str) -> AsyncIterator[Api]:
+    """Give what calls the API: a path, and a body to post."""
+    async with aiohttp.ClientSession() as session:
+
+        async def api(path: str, body: Any = None) -> Any:
+            method = "GET" if body is None else "POST"
+            async with session.request(method, f"{origin}/v1{path}", json=body) as answer:
+                if answer.status >= 400:  # noqa: PLR2004 - as HTTP counts
+                    raise RuntimeError(f"{path}: {answer.status} {await answer.text()}")
+                return await answer.json() if answer.content_type == "application/json" else None
+
+        async def serves() -> bool:
+            return bool((await api("/fleet"))["workers"])
+
+        await until(serves, "the project is up")
+        yield api
+
+
+async def begin(api: Api) -> None:
+    """Start the batch."""
+    await api(
+        "/batches",
+        {"id": BATCH, "function": "sort_letters", "source": "letters.txt", "budget": "5usd", "tenant": "acme"},
+    )
+
+
+async def work(api: Api, folder: Path) -> None:
+    """Let customers write, a plan work, people decide, and a worker die."""
+    runs = "/runs/agent/support"
+    said = [
+        ("case-4711", "ada", "Where is my order 4711? It should have come a week ago.", "acme"),
+        ("case-4712", "bo", "Hello, I have a question about order 4712.", ""),
+        *((f"case-{4720 + at}", name, f"How is my order {4720 + at} getting on?", "acme") for at, name in enumerate(CUSTOMERS)),
+        ("case-4731", "lea", "How is my order 4731 getting on? It is late.", "trial"),
+        ("case-4728", "ira", "I want a refund of 60 euros for order 4728.", ""),
+    ]
+    for run_id, customer, prompt, tenant in said:
+        body = {"id": run_id, "prompt": prompt, "conversation": True, "deps": {"name": customer}, "tenant": tenant}
+        await api(f"{runs}", body)
+    await api("/runs/plan/archive", {"id": "rehearsal", "input": {"before": "2024"}, "shadow": True})
+    await api("/runs/plan/archive", {"id": "before-2024", "input": {"before": "2024"}})
+    await api(f"{runs}", {"id": "wrong", "prompt": "Where is order 4711?", "deps": {"name": "eve"}})
+    await until(lambda: turns_done(api, "case-4711", 1), "the first answer")
+    await api(f"{runs}/case-4711/messages", {"content": "Order 4711 is a week late. Please refund 30 euros."})
+    await until(lambda: turns_done(api, "case-4711", 2), "the small refund")
+    await api(f"{runs}/case-4711/messages", {"content": "I want a refund of all 259 euros that are left."})
+    await until(lambda: turns_done(api, "case-4712", 1), "an answer to bo")
+    await api(f"{runs}/case-4712/messages", {"content": "I would rather talk to a person."})
+    await until(lambda: turns_done(api, "case-4712", 2), "bo is told")
+    await api(f"{runs}/case-4712/take", {"by": "bea"})
+    await until(lambda: share_done(api, 0.35), "a third is done")
+    worker = (await api("/fleet"))["workers"][0]
+    os.kill(int(worker["pid"]), signal.SIGKILL)
+    await api(f"/batches/{BATCH}/concurrency", {"documents": 60})
+    with (folder / "app.py").open("a") as code:
+        code.write("\n# The next version.\n")
+    for asked in (await api("/hand-offs"))[:1]:
+        await api(f"/hand-offs/{asked['id']}/claim", {"by": "bea"})
+
+
+CUSTOMERS = ("ada", "bo", "cem", "dana", "eli", "fay", "gus")
+
+
+async def turns_done(api: Api, run_id: str, turns: int) -> bool:
+    """Return whether a conversation has answered so many messages."""
+    return (await api(f"/runs/agent/support/{run_id}/turns/{turns}?wait=20"))["output"] is not None
+
+
+async def share_done(api: Api, share: float) -> bool:
+    """Return whether so much of the batch is done."""
+    batch = await api(f"/batches/{BATCH}")
+    return bool(batch["documents"] and batch["done"] >= share * batch["documents"])
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(LONGEST):
+        while not await _holds_now(holds):
+            await asyncio.sleep(0.3)
+    sys.stdout.write(f"{what}\n")
+
+
+async def _holds_now(holds: Callable[[], Awaitable[bool]]) -> bool:
+    """Ask once; a console that is being started anew, as after a change of the code, has no answer yet."""
+    try:
+        return await holds()
+    except aiohttp.ClientError:
+        return False
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
+    """Give a browser for as long as the block runs."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        raise SystemExit("No Chromium here. Install Debian's package `chromium`.")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def opened(browser: Browser, origin: str, shot: Shot, theme: str) -> tuple[Page, Shot, str]:
+    """Open a page in a tab of its own."""
+    width, height = shot.size
+    context = await browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    page.on("pageerror", lambda error: sys.stdout.write(f"{shot.name}: {error}\n"))
+    await page.goto(origin + shot.path, wait_until="domcontentloaded")
+    await page.locator(shot.sees).first.wait_for(timeout=60_000)
+    return page, shot, theme
+
+
+async def shoot(page: Page, into: Path, shot: Shot, theme: str) -> None:
+    """Take one picture, once the page stands still."""
+    await page.wait_for_timeout(1_500)
+    path = into / f"console-{shot.name}-{theme}.png"
+    await page.screenshot(path=path)
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    sys.stdout.write(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB{'  wider than the page' if wide > 0 else ''}\n")
+
+
+if __name__ == "__main__":
+    main()
