@@ -245,9 +245,9 @@ class KnownRun:
 
 
 def _order(item_id: str) -> tuple[int, int]:
-    """Order entries as they began; turns before them."""
+    """Order entries as they began; turns before them, as they began too."""
     number = item_id.rpartition("/")[2]
-    return (1, int(number)) if number.isdecimal() else (0, 0)
+    return (1, int(number)) if number.isdecimal() else (0, int(number.removeprefix("t")))
 
 
 def began_of(known: KnownRun) -> datetime | None:

@@ -136,6 +136,19 @@ def foreman(child: Agent, **tools: Callable[..., object]) -> Agent:
     return Agent(FunctionModel(answer), name=fresh("foreman"), capabilities=[Durable(), SubAgents(agents=[child])])
 
 
+async def test_turns_stand_in_their_order_when_all_of_them_are_read_at_once(served):
+    model = FunctionModel(lambda _messages, _info: ModelResponse(parts=[TextPart("yes")]))
+    agent = Agent(model, name="in_turns", capabilities=[Durable()])
+    client = await served(App("test", agents=[agent]))
+    talk = await client.conversation(agent, conversation_id="many")
+    for number in range(1, 9):
+        await talk.ask(f"number {number}")
+
+    outline = await outlines_of(client).outline(talk.workflow_id)
+
+    assert [turn.number for turn in outline.turns] == [*range(1, 9)]
+
+
 async def test_a_child_run_is_counted_with_its_parent_and_has_an_outline_of_its_own(served, read):
     gated = Gated(times=2)
     chief = foreman(gated.agent)
