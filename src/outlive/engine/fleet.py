@@ -142,7 +142,7 @@ class SeenWorker:
     """A worker as it last said of itself.
 
     Attributes:
-        state: ``running``, ``stopping``, ``stopped``, or ``silent`` where it has said nothing for long.
+        state: ``running``, ``stopping``, ``stopped``, or ``silent`` where one that ran has said nothing for long.
         build: Of its version; empty for one without.
         used_slots: Activities in its hands.
         free_slots: Activities that it would take besides.
@@ -201,8 +201,8 @@ async def known_workers(client: Client) -> list[SeenWorker] | None:
 def _seen(heartbeat: WorkerHeartbeat, now: datetime) -> SeenWorker:
     heard_at = _moment(heartbeat.heartbeat_time)
     state = _WORKER_STATES.get(heartbeat.status, "running")
-    if state != "stopped" and heard_at is not None and now - heard_at > SILENT_AFTER:
-        state = "silent"
+    if heard_at is not None and now - heard_at > SILENT_AFTER:
+        state = "silent" if state == "running" else "stopped"  # of its end itself a worker does not always tell
     versioned = heartbeat.deployment_version
     return SeenWorker(
         identity=heartbeat.worker_identity,
