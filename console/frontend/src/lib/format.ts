@@ -37,7 +37,7 @@ export function money(nanos: number | null | undefined, unpriced = 0): string {
 /** Seconds → "350 ms", "12.3 s", "4 min 12 s", "3 h 5 min", "2 d 4 h". */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
-  if (seconds < 0) return "0 s";
+  if (seconds <= 0) return "0 s";
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const all = Math.round(seconds);

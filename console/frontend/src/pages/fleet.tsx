@@ -49,7 +49,10 @@ function Content({ fleet, reload }: { fleet: Fleet; reload: () => Promise<void> 
               ))}
             </div>
           ) : (
-            <p class="soft">No app says its version.</p>
+            <p class="soft">
+              Workers of <code>outlive up</code> have none: a change of the code replaces them at once. A worker that serves
+              one version of it: <code>OUTLIVE_VERSIONING=true outlive worker MODULE:APP</code>
+            </p>
           )}
         </Card>
       </div>
@@ -81,7 +84,7 @@ function Gauges({ fleet }: { fleet: Fleet }) {
             )
           }
         />
-        <Stat name="Workers" value={count(heard.length)} more={silent ? <Status state="silent" word={`${silent} silent`} /> : "all are heard"} />
+        <Stat name="Workers" value={count(heard.length)} more={silent ? <Status state="silent" word={`${silent} more silent`} /> : "all are heard"} />
         <Stat name="Activities in hand" value={count(used)} more={`${count(free)} more would be taken`} />
         <Stat name="Backlog" value={count(backlog)} more={backlog ? "tasks that no worker has taken yet" : "nothing waits"} />
         <Stat

@@ -50,7 +50,7 @@ function sentence({ running, waiting, stuck }: Home): string {
     running.plans && plural(running.plans, "plan"),
     running.batches && plural(running.batches, "batch", "batches"),
   ].filter((part): part is string => Boolean(part));
-  const parts = runs.length ? [`${runs.join(", ").replace(/, ([^,]*)$/, " and $1")} at work.`] : ["Nothing runs now."];
+  const parts = runs.length ? [`${runs.join(", ").replace(/, ([^,]*)$/, " and $1")} open.`] : ["Nothing runs now."];
   if (waiting) parts.push(`${plural(waiting, "question")} for a person.`);
   if (stuck.length) parts.push(`${plural(stuck.length, "thing is", "things are")} held up.`);
   if (!waiting && !stuck.length) parts.push("Nothing waits for you.");
@@ -140,7 +140,7 @@ function Gauges({ home, at }: { home: Home; at: number }) {
     <Card>
       <div class="grid stats">
         <Stat
-          name="At work"
+          name="Open"
           value={count(all)}
           more={work(running)}
         />
@@ -148,7 +148,7 @@ function Gauges({ home, at }: { home: Home; at: number }) {
           name="Workers"
           value={count(home.workers.running)}
           href="/fleet"
-          more={home.workers.silent ? <Status state="silent" word={`${home.workers.silent} silent`} /> : "all are heard"}
+          more={home.workers.silent ? <Status state="silent" word={`${home.workers.silent} more silent`} /> : "all are heard"}
         />
         <Stat name="Documents" value={short(rates.documents_per_minute && Math.round(rates.documents_per_minute))} unit="/ min" past={documents} />
         <Stat name="Model calls" value={short(rates.calls_per_minute && Math.round(rates.calls_per_minute))} unit="/ min" past={calls} />
@@ -225,7 +225,7 @@ function WaitingCard({ handOffs, waiting }: { handOffs: readonly HandOffView[]; 
               <a class="line" href={`/desk/${encodeURIComponent(one.id)}`}>
                 <span class="grow stack none">
                   <strong class="cut">
-                    <SafeText text={one.subject || one.reason} />
+                    <SafeText text={one.reason || one.subject} />
                   </strong>
                   <span class="soft small cut">
                     <SafeText text={one.run.split("/").slice(1).join("/")} />
