@@ -1,5 +1,5 @@
 # The targets are the habits. Each sets up what it needs; a second call installs nothing.
-#   make demo | test | test-cluster | cluster-test | lint | types | imports | format | docs | bench | console | clean
+#   make demo | test | test-cluster | cluster-test | lint | types | imports | format | docs | bench | console | screenshots | clean
 #   make test ARGS="tests/unit -k window"
 
 SHELL := /bin/bash
@@ -28,7 +28,7 @@ UV := env $(addprefix -u ,$(UV_IGNORED)) UV_NO_CONFIG=1 UV_PROJECT_ENVIRONMENT="
 PIP := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	"$(BIN)/python" -m pip --quiet
 
-.PHONY: help setup demo test test-cluster cluster-test lint types imports format docs bench console clean
+.PHONY: help setup demo test test-cluster cluster-test lint types imports format docs bench console screenshots clean
 
 help:
 	@sed -n '2,3s/^# *//p' Makefile
@@ -93,6 +93,10 @@ console: $(STAMP)
 	@command -v npm >/dev/null || { echo "Node and npm were not found. Install Node 20.19 or later; only building needs it." >&2; exit 1; }
 	@"$(BIN)/python" -m outlive.console.describe "$(FRONT_END)/openapi.json"
 	@cd "$(FRONT_END)" && npm ci --silent && npm run --silent types && npm run --silent build
+
+# The pictures of the console in docs/images, of a project that works meanwhile; needs Chromium.
+screenshots: $(STAMP)
+	@"$(BIN)/python" docs/screenshots.py $(ARGS)
 
 clean:
 	rm -rf "$(VENV)" "$(FRONT_END)/node_modules" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist bench/.cache

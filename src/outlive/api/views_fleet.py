@@ -27,7 +27,9 @@ class WorkerView(View):
     host: str
     pid: str
     task_queue: str
-    state: str = Field(description="running, stopping, stopped, or silent where one that ran has said nothing for long.")
+    state: str = Field(
+        description="running, stopping, stopped, or silent where one that ran has said nothing for long."
+    )
     app: str
     build: str = Field(description="Of its version; empty for one without.")
     heard_at: datetime | None = None

@@ -3062,7 +3062,7 @@ export interface components {
             pid: string;
             /**
              * State
-             * @description running, stopping, stopped, or silent where it has said nothing for long.
+             * @description running, stopping, stopped, or silent where one that ran has said nothing for long.
              */
             state: string;
             /** Task Queue */

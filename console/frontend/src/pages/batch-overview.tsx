@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { apiPath } from "../api/client";
 import type { BatchPage, Series } from "../api/types";
-import { count, duration, money, moment, short } from "../lib/format";
+import { count, duration, money, moment, plural, short } from "../lib/format";
 import { now } from "../lib/now";
 import { useTwin } from "../live/twin";
 import { Facts, Legend, Progress, Stat, usePast } from "../ui/figures";
@@ -44,12 +44,18 @@ function Now({ batch, at }: { batch: BatchPage; at: number }) {
     <Card>
       <div class="grid stats">
         <Stat name="Done" value={count(batch.done)} more={`of ${count(ownOf(batch))}`} />
-        <Stat name="Rate" value={rate === null ? "–" : short(Math.round(rate))} unit="/ min" past={past} />
-        <Stat
-          name="Left"
-          value={batch.state === "running" ? duration(batch.seconds_left) : "–"}
-          more={batch.forecast?.ends_at ? `ends about ${moment(batch.forecast.ends_at, now.value)}` : " "}
-        />
+        {batch.finished_at ? (
+          <Took batch={batch} until={batch.finished_at} />
+        ) : (
+          <>
+            <Stat name="Rate" value={rate === null ? "–" : short(Math.round(rate))} unit="/ min" past={past} />
+            <Stat
+              name="Left"
+              value={batch.state === "running" ? duration(batch.seconds_left) : "–"}
+              more={batch.forecast?.ends_at ? `ends about ${moment(batch.forecast.ends_at, now.value)}` : " "}
+            />
+          </>
+        )}
         <Stat
           name="Cost"
           value={<Money nanos={batch.usd_nanos} unpriced={batch.unpriced} />}
@@ -63,10 +69,22 @@ function Now({ batch, at }: { batch: BatchPage; at: number }) {
   );
 }
 
+/** How long a batch that has ended was at work, and how fast on the whole. */
+function Took({ batch, until }: { batch: BatchPage; until: string }) {
+  const seconds = (Date.parse(until) - Date.parse(batch.created_at)) / 1000;
+  const rate = seconds > 0 ? (60 * batch.done) / seconds : 0;
+  return (
+    <>
+      <Stat name="Rate on the whole" value={short(Math.round(rate))} unit="/ min" />
+      <Stat name="Took" value={duration(seconds)} more={`ended ${moment(until, now.value)}`} />
+    </>
+  );
+}
+
 function Expected({ batch }: { batch: BatchPage }) {
   const { forecast, budget } = batch;
   return (
-    <Card title="To be expected">
+    <Card title={batch.finished_at ? "Budget" : "To be expected"}>
       {forecast ? (
         <div class="stack tight">
           <Facts
@@ -80,7 +98,7 @@ function Expected({ batch }: { batch: BatchPage }) {
           </p>
         </div>
       ) : (
-        <p class="soft">Nothing can be said of the end now.</p>
+        !batch.finished_at && <p class="soft">Nothing can be said of the end now.</p>
       )}
       {budget ? <BudgetGauge budget={budget} /> : <p class="soft">No budget limits it.</p>}
     </Card>
@@ -94,7 +112,7 @@ function Figures({ batch }: { batch: BatchPage }) {
     ["A document", batch.done ? money(Math.round(batch.usd_nanos / batch.done), batch.unpriced) : "–"],
     ["Duplicates", `${count(batch.duplicates)}, at no cost`],
     ["Taken over", `${count(batch.reused)} answers of earlier batches, at no cost`],
-    ["Begun again", `${count(batch.begun_again)}, since their worker died`],
+    ["Begun again", `${plural(batch.begun_again, "time")}, since a worker died`],
   ];
   return (
     <Card title="What it took">

@@ -29,7 +29,8 @@ export function allParts(batch: BatchCard): Part[] {
 }
 
 export function BatchStatus({ batch }: { batch: BatchView }) {
-  return <Status state={batch.problem && batch.state === "running" ? "stuck" : batch.state} />;
+  if (batch.problem && batch.state === "running") return <Status state="held up" />;
+  return <Status state={batch.state} />;
 }
 
 /** A batch in two lines, with its progress. */

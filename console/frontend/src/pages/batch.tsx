@@ -35,6 +35,7 @@ export default function OneBatch({ params }: PageProps) {
         <div class="banner tone-warn" role="status">
           <Icon name="alert" />
           <span class="grow">
+            {batch.state === "running" && <strong>Held up: </strong>}
             <Said text={batch.problem} />
           </span>
         </div>
@@ -74,7 +75,7 @@ function About({ batch }: { batch: BatchPage }) {
           , ended <Ago at={batch.finished_at} />
         </>
       )}
-      {batch.state_reason && (
+      {batch.state_reason && !batch.problem && (
         <>
           {" "}
           (<SafeText text={batch.state_reason} />)

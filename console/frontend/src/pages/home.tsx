@@ -148,7 +148,7 @@ function Gauges({ home, at }: { home: Home; at: number }) {
           name="Workers"
           value={count(home.workers.running)}
           href="/fleet"
-          more={home.workers.silent ? <Status state="silent" word={`${home.workers.silent} more silent`} /> : "all are heard"}
+          more={home.workers.silent ? <Status state="silent" word={`${home.workers.silent} more silent`} /> : home.workers.running === 0 ? "none is heard" : "all are heard"}
         />
         <Stat name="Documents" value={short(rates.documents_per_minute && Math.round(rates.documents_per_minute))} unit="/ min" past={documents} />
         <Stat name="Model calls" value={short(rates.calls_per_minute && Math.round(rates.calls_per_minute))} unit="/ min" past={calls} />
@@ -224,7 +224,7 @@ function WaitingCard({ handOffs, waiting }: { handOffs: readonly HandOffView[]; 
             <li key={one.id}>
               <a class="line" href={`/desk/${encodeURIComponent(one.id)}`}>
                 <span class="grow stack none">
-                  <strong class="cut">
+                  <strong class="reason">
                     <SafeText text={one.reason || one.subject} />
                   </strong>
                   <span class="soft small cut">

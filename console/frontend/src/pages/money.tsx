@@ -83,7 +83,8 @@ function Spent({ data, by }: { data: MoneyView; by: string }) {
           <Table label={`Money by ${by}`} columns={columns(by, most)} rows={rows} keyOf={(row) => row.group} hasKeys />
         ) : (
           <Empty icon="money" title="Nothing was spent">
-            No model was called in this time{by === "batch" ? " by a batch" : by === "agent" ? " by an agent" : ""}.
+            No model was called in this time{by === "batch" ? " by a batch" : by === "agent" ? " by an agent" : ""}. The
+            offline model costs nothing, and batches do not count it.
           </Empty>
         )}
       </Card>

@@ -2,6 +2,7 @@
 import { post } from "../api/client";
 import type { Demo, Verdict } from "../api/types";
 import { count, plural } from "../lib/format";
+import { place } from "../lib/router";
 import { connection } from "../live/live";
 import { useTwin } from "../live/twin";
 import { ActionButton } from "./controls";
@@ -15,8 +16,11 @@ export function DemoBanner() {
   const twin = useTwin<Demo>("/v1/demo", null, LOOK_SECONDS);
   const demo = twin.data.value;
   if (!demo) return null;
-  return demo.verdict ? <TheVerdict verdict={demo.verdict} /> : <Running demo={demo} reload={twin.reload} />;
+  if (!demo.verdict) return <Running demo={demo} reload={twin.reload} />;
+  return WHOLE.test(place.value.path) ? <TheVerdict verdict={demo.verdict} /> : <InShort verdict={demo.verdict} />;
 }
+
+const WHOLE = /^\/(batches\/[^/]+)?$/; // home and the batch: elsewhere a line leaves the room to the page
 
 function Running({ demo, reload }: { demo: Demo; reload: () => Promise<void> }) {
   const isAway = connection.value.state === "away";
@@ -31,8 +35,9 @@ function Running({ demo, reload }: { demo: Demo; reload: () => Promise<void> }) 
         <div class="stack tight grow">
           <h2>This is the demo: kill something, and see that the batch finishes all the same</h2>
           <p class="soft">
-            {plural(demo.kills, "process was", "processes were")} killed with -9 so far. Counters may freeze for a few
-            seconds; then they go on, and nothing is done or paid twice.
+            It kills a worker, the engine and the other worker by itself; kill as many more as you like.{" "}
+            {plural(demo.kills, "process was", "processes were")} killed with -9 so far. Counters freeze for a few seconds,
+            then go on. At the end the books tell whether anything was lost, or done twice.
           </p>
         </div>
         <div class="actions">
@@ -54,7 +59,7 @@ function Running({ demo, reload }: { demo: Demo; reload: () => Promise<void> }) 
       <div class="row wrap">
         {demo.workers.map((worker) => (
           <Mark key={worker.index} tone={worker.alive ? "good" : "bad"} icon={worker.alive ? "check" : "retry"}>
-            Worker {worker.index + 1}: {worker.alive ? `process ${worker.pid}` : "dead, starts again"}
+            Worker {worker.index}: {worker.alive ? `process ${worker.pid}` : "dead, starts again"}
             {worker.restarts ? `, started again ${plural(worker.restarts, "time")}` : ""}
           </Mark>
         ))}
@@ -63,6 +68,19 @@ function Running({ demo, reload }: { demo: Demo; reload: () => Promise<void> }) 
         </Mark>
       </div>
     </section>
+  );
+}
+
+function InShort({ verdict }: { verdict: Verdict }) {
+  return (
+    <a class={verdict.holds ? "banner tone-good" : "banner tone-bad"} href="/" aria-label="Verdict of the demo">
+      <Icon name={verdict.holds ? "check" : "alert"} />
+      <span class="grow">
+        <strong>{verdict.holds ? "It held: every document done once." : "It did not hold."}</strong>{" "}
+        {plural(verdict.kills, "process was", "processes were")} killed with -9 on the way.
+      </span>
+      <Icon name="right" small />
+    </a>
   );
 }
 
@@ -81,7 +99,7 @@ function TheVerdict({ verdict }: { verdict: Verdict }) {
         <Stat name="Done" value={count(done)} more={`of ${plural(total, "document")}`} />
         <Stat name="Lost" value={count(lost)} more={failed ? `${count(failed)} failed` : "and none failed"} />
         <Stat name="Done twice" value={count(twice)} more="after their outcome was recorded" />
-        <Stat name="Begun again" value={count(verdict.begun_again)} more="in flight when something was killed" />
+        <Stat name="Begun again" value={count(verdict.begun_again)} more="documents, in flight when something was killed" />
       </div>
       <p class="soft">
         This comes from two books that know nothing of each other: the ledger, and the counters of the server that gave

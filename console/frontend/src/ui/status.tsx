@@ -12,6 +12,7 @@ const STATES: Record<string, readonly [Tone, IconName, string?]> = {
   paused: ["warn", "pause"],
   exhausted: ["bad", "stop"],
   stuck: ["bad", "alert"],
+  "held up": ["warn", "alert"],
   failed: ["bad", "cross"],
   timed_out: ["bad", "clock", "timed out"],
   "timed out": ["bad", "clock"],
