@@ -4,10 +4,11 @@
     .venv/bin/python bench/console_browser.py --steps 200 --documents 5000      # short
     .venv/bin/python bench/console_browser.py --again                           # looks at what was made last
 
-A step is a model call and a tool call, so that 5,000 have 10,000 lines; they lie in ten turns of one conversation. The batch is written into the ledger as workers
-have. Chromium without a screen or a GPU, 1440x900, each page in a tab of its own, seen for the first time and again. Then
-pages without a browser, each a stream of its own, follow a run that goes on. Everything runs on one machine, and the
-console in a process of its own. Figures are kept in ``bench/.cache/console_browser.json``.
+A step is a model call and a tool call, so that 5,000 have 10,000 lines; they lie in ten turns of one conversation. The
+batch is written into the ledger as workers have. Chromium without a screen or a GPU, 1440x900, each page in a tab of
+its own, seen for the first time and again. Then pages without a browser, each a stream of its own, follow a run that
+goes on. Everything runs on one machine, and the console in a process of its own. Figures are kept in
+``bench/.cache/console_browser.json``.
 """
 
 import argparse
@@ -41,7 +42,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 TURNS, RESULT_SIZE = 10, 300
 MOVES, MOVE_PIXELS = 40, 600
 FRAMES = """() => { const seen = []; let last = performance.now(); window.frames_seen = seen;
-    const next = (at) => { seen.push(at - last); last = at; requestAnimationFrame(next); }; requestAnimationFrame(next); }"""
+    const next = (at) => { seen.push(at - last); last = at; requestAnimationFrame(next); };
+    requestAnimationFrame(next); }"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 LIVE_STEPS, LIVE_SECONDS = 3_000, 30.0
 PAGE_HEADER = ("page", "visit", "first paint ms", "data ms", "heap MB", "DOM nodes")
@@ -95,7 +97,10 @@ async def serving() -> AsyncIterator[tuple[Client, int, str]]:
     os.environ["OUTLIVE_HOME"] = str(HOME / "state")
     settings = replace(Settings.load(), home=HOME / "state", port=0, ui_port=0)
     port = free_port()
-    async with Supervisor(settings, app="console_app:app", workers=1, reload=False), Client(settings, app=app) as client:
+    async with (
+        Supervisor(settings, app="console_app:app", workers=1, reload=False),
+        Client(settings, app=app) as client,
+    ):
         command = (sys.executable, "-m", "outlive.console", str(port), "console_app:app")
         console = await asyncio.create_subprocess_exec(*command, cwd=HERE)
         try:
@@ -134,19 +139,34 @@ async def looks(browser: Browser, origin: str, steps: int) -> tuple[list[list[ob
     run = f"/runs/agent/{walker.name}/run-{steps}"
     line = ".timeline-line >> nth=5"
     pages = (
-        Seen(name=f"run of {steps:,} steps", path=f"{run}?view=timeline", data=line, moves={
-            "scroll": scrolled(".timeline .virtual, .timeline [role=list]"),
-            "filter by text": typed("look"),
-            "fold and unfold turns": folded,
-        }),
-        Seen(name="the same as a conversation", path=f"{run}?view=conversation", data=".conversation [role=listitem], .conversation article", moves={
-            "scroll": scrolled(".conversation [role=list], .content"),
-        }),
+        Seen(
+            name=f"run of {steps:,} steps",
+            path=f"{run}?view=timeline",
+            data=line,
+            moves={
+                "scroll": scrolled(".timeline [role=list]"),
+                "filter by text": typed("look"),
+                "fold and unfold turns": folded,
+            },
+        ),
+        Seen(
+            name="the same as a conversation",
+            path=f"{run}?view=conversation",
+            data=".talk .answer, .talk .call",
+            moves={
+                "scroll": scrolled(".talk", up=True),
+            },
+        ),
         Seen(name="batch", path=f"/batches/{BATCH}", data="canvas"),
-        Seen(name="its documents", path=f"/batches/{BATCH}/documents", data="main table tbody tr >> nth=5", moves={
-            "scroll": scrolled("main .table-box"),
-            "search": typed("document-123"),
-        }),
+        Seen(
+            name="its documents",
+            path=f"/batches/{BATCH}/documents",
+            data="main table tbody tr >> nth=5",
+            moves={
+                "scroll": scrolled("main .table-box"),
+                "search": typed("document-123"),
+            },
+        ),
         Seen(name="home", path="/", data="main .stats"),
     )
     figures: list[list[object]] = []
@@ -188,13 +208,13 @@ async def frames_of(page: Page, move: Callable[[Page], Awaitable[None]]) -> list
     return [len(took), took[int(len(took) * 0.95)], took[-1]]
 
 
-def scrolled(where: str) -> Callable[[Page], Awaitable[None]]:
+def scrolled(where: str, *, up: bool = False) -> Callable[[Page], Awaitable[None]]:
     async def move(page: Page) -> None:
         box = await page.locator(where).first.bounding_box()
         assert box is not None, where
-        await page.mouse.move(box["x"] + box["width"] / 2, min(880, box["y"] + 60))
+        await page.mouse.move(box["x"] + box["width"] / 2, min(800, max(200, box["y"] + 60)))
         for _ in range(MOVES):
-            await page.mouse.wheel(0, MOVE_PIXELS)
+            await page.mouse.wheel(0, -MOVE_PIXELS if up else MOVE_PIXELS)
             await page.wait_for_timeout(16)
 
     return move

@@ -1,12 +1,11 @@
-# ruff: noqa: INP001 - a script, not a package
 """Take the pictures of the console in ``docs/images``: a real project works, and Chromium looks at it.
 
     make screenshots                                     # some five minutes
     .venv/bin/python docs/screenshots.py --letters 600 --into DIR     # short, elsewhere
 
 The project is ``docs/screenshots_project`` on top of ``examples/support``: an engine and two workers of its own, agents
-and a batch over a scripted model, a carrier, a plan, and people's decisions, made over the HTTP API. Whatever the pictures show
-has happened. What is fast in them is the model: it is no language model.
+and a batch over a scripted model, a carrier, a plan, and people's decisions, made over the HTTP API. Whatever the
+pictures show has happened. What is fast in them is the model: it is no language model.
 """
 
 import argparse
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from palette import with_palette
 from playwright.async_api import Browser, Page, async_playwright
 
 from outlive.engine.ports import free_port
@@ -33,6 +33,7 @@ PROJECT, EXAMPLE, IMAGES = DOCS / "screenshots_project", DOCS.parent / "examples
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars"]
 DESK, PHONE = (1440, 900), (390, 844)
+LOOK_SECONDS = 0.3
 LONGEST = 180.0  # seconds to wait for anything
 LETTERS, BATCH, CASE = 9_000, "letters-2026", "agent/support/case-4711"
 HELD = "agent/support/case-4712"
@@ -47,7 +48,7 @@ class Shot:
     name: str
     path: str
     sees: str = "main h1"
-    does: str = ""  # what is clicked before
+    click: str = ""  # what is clicked before
     size: tuple[int, int] = DESK
 
 
@@ -55,16 +56,16 @@ SHOTS = (
     Shot("batches", "/batches", "main tbody tr"),
     Shot("failures", f"/batches/{BATCH}/failures", "main h1"),
     Shot("documents", f"/batches/{BATCH}/documents", "main tbody tr"),
-    Shot("document", f"/batches/{BATCH}/documents/7", "main pre"),
+    Shot("document", f"/batches/{BATCH}/documents/7", "main h1"),
     Shot("runs", "/runs", "main tbody tr"),
-    Shot("run", f"/runs/{CASE}", "main [role=tree], main [role=grid], main h2"),
+    Shot("run", f"/runs/{CASE}?view=timeline"),
     Shot("conversation", f"/runs/{CASE}?view=conversation", "main h1"),
-    Shot("desk", "/desk", "main h1"),
+    Shot("desk", "/desk", ".waiting a", click=".waiting a"),
     Shot("playground", "/playground/agent/support", "main form"),
     Shot("money", "/money", "main tbody tr"),
     Shot("fleet", "/fleet", "main tbody tr"),
     Shot("desk-phone", "/desk", "main h1", size=PHONE),
-    Shot("run-phone", f"/runs/{CASE}", "main h1", size=PHONE),
+    Shot("run-phone", f"/runs/{CASE}?view=timeline", "main h1", size=PHONE),
 )
 WATCHED = (Shot("home", "/"), Shot("batch", f"/batches/{BATCH}"))
 
@@ -77,7 +78,10 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the project up until Ctrl-C")
     given = parser.parse_args()
     given.into.mkdir(parents=True, exist_ok=True)
-    asyncio.run(take(given.into, given.letters, keep=given.keep))
+    into = given.into.resolve()
+    asyncio.run(take(into, given.letters, keep=given.keep))
+    for picture in sorted(into.glob("console-*.png")):
+        with_palette(picture)
 
 
 async def take(into: Path, letters: int, *, keep: bool) -> None:
@@ -88,11 +92,11 @@ async def take(into: Path, letters: int, *, keep: bool) -> None:
         api = await stack.enter_async_context(calling(origin))
         browser = await stack.enter_async_context(browsing())
         sys.stdout.write(f"{origin}\n")
-        await begin(api)
+        await begin()
         watching = [await opened(browser, origin, shot, theme) for theme in ("light", "dark") for shot in WATCHED]
         await work(api, folder)
         await until(lambda: share_done(api, 0.72), "most letters are sorted")
-        for (page, shot, theme) in watching:
+        for page, shot, theme in watching:
             await shoot(page, into, shot, theme)
         for theme in ("light", "dark"):
             for shot in SHOTS:
@@ -122,31 +126,31 @@ async def project(folder: Path, letters: int) -> AsyncIterator[str]:
         documents = await stack.enter_async_context(server_process(*server))
         (folder / "letters.txt").write_text("".join(f"{documents.address}/files/{name}\n" for name in names))
         carrier = free_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("OUTLIVE_", "TEMPORAL"))}
-        environment |= {
+        for name in [name for name in os.environ if name.startswith(("OUTLIVE_", "TEMPORAL_"))]:
+            del os.environ[name]
+        os.environ |= {
             "OPENAI_BASE_URL": f"{scripted.address}/v1",
             "OPENAI_API_KEY": "none",
             "OUTLIVE_MODEL": "openai:scripted",
             "OUTLIVE_ALLOW_PRIVATE_ADDRESSES": "true",
-            "OUTLIVE_API_SOURCES": str(folder),
             "OUTLIVE_NOTIFY_DAYS": "0.0001",
             "CARRIER_URL": f"http://127.0.0.1:{carrier}",
             "SHOP_HOOK": f"http://127.0.0.1:{free_port()}/outlive",  # nobody listens
         }
-        await stack.enter_async_context(process(environment, "carrier.py", "--port", str(carrier)))
+        await stack.enter_async_context(process("carrier.py", "--port", str(carrier)))
         port = free_port()
         up = ("-m", "outlive.cli.main", "up", "app:app", "--api-port", str(port))
-        await stack.enter_async_context(process(environment, *up))
+        await stack.enter_async_context(process(*up))
         yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager
-async def process(environment: dict[str, str], *arguments: str) -> AsyncIterator[None]:
+async def process(*arguments: str) -> AsyncIterator[None]:
     """Run Python in the project's folder for as long as the block runs."""
-    with Path("processes.log").open("ab") as log:
-        started = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+    quiet = asyncio.subprocess.DEVNULL
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=quiet, stderr=quiet, start_new_session=True
+    )
     try:
         yield
     finally:
@@ -163,7 +167,7 @@ async def calling(origin: str) -> AsyncIterator[Api]:
         async def api(path: str, body: Any = None) -> Any:
             method = "GET" if body is None else "POST"
             async with session.request(method, f"{origin}/v1{path}", json=body) as answer:
-                if answer.status >= 400:  # noqa: PLR2004 - as HTTP counts
+                if answer.status >= 400:
                     raise RuntimeError(f"{path}: {answer.status} {await answer.text()}")
                 return await answer.json() if answer.content_type == "application/json" else None
 
@@ -174,12 +178,14 @@ async def calling(origin: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def begin(api: Api) -> None:
-    """Start the batch."""
-    await api(
-        "/batches",
-        {"id": BATCH, "function": "sort_letters", "source": "letters.txt", "budget": "5usd", "tenant": "acme"},
+async def begin() -> None:
+    """Start the batch, as a person does who is in the project's folder."""
+    command = ("batch", "start", "sort_letters", "letters.txt", "--id", BATCH, "--budget", "5usd", "--tenant", "acme")
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "outlive.cli.main"), *command, "--allow-private", "--per-host", "64"
     )
+    if await started.wait():
+        raise SystemExit("The batch did not start.")
 
 
 async def work(api: Api, folder: Path) -> None:
@@ -188,7 +194,10 @@ async def work(api: Api, folder: Path) -> None:
     said = [
         ("case-4711", "ada", "Where is my order 4711? It should have come a week ago.", "acme"),
         ("case-4712", "bo", "Hello, I have a question about order 4712.", ""),
-        *((f"case-{4720 + at}", name, f"How is my order {4720 + at} getting on?", "acme") for at, name in enumerate(CUSTOMERS)),
+        *(
+            (f"case-{4720 + at}", name, f"How is my order {4720 + at} getting on?", "acme")
+            for at, name in enumerate(CUSTOMERS)
+        ),
         ("case-4731", "lea", "How is my order 4731 getting on? It is late.", "trial"),
         ("case-4728", "ira", "I want a refund of 60 euros for order 4728.", ""),
     ]
@@ -199,6 +208,8 @@ async def work(api: Api, folder: Path) -> None:
     await api("/runs/plan/archive", {"id": "before-2024", "input": {"before": "2024"}})
     await api(f"{runs}", {"id": "wrong", "prompt": "Where is order 4711?", "deps": {"name": "eve"}})
     await until(lambda: turns_done(api, "case-4711", 1), "the first answer")
+    for more in ("Is there any news?", "And now?", "Please look once more."):
+        await api(f"{runs}/case-4731/messages", {"content": more})
     await api(f"{runs}/case-4711/messages", {"content": "Order 4711 is a week late. Please refund 30 euros."})
     await until(lambda: turns_done(api, "case-4711", 2), "the small refund")
     await api(f"{runs}/case-4711/messages", {"content": "I want a refund of all 259 euros that are left."})
@@ -210,10 +221,10 @@ async def work(api: Api, folder: Path) -> None:
     worker = (await api("/fleet"))["workers"][0]
     os.kill(int(worker["pid"]), signal.SIGKILL)
     await api(f"/batches/{BATCH}/concurrency", {"documents": 60})
-    with (folder / "app.py").open("a") as code:
-        code.write("\n# The next version.\n")
     for asked in (await api("/hand-offs"))[:1]:
         await api(f"/hand-offs/{asked['id']}/claim", {"by": "bea"})
+    with (folder / "app.py").open("a") as code:
+        code.write("\n# The next version.\n")
 
 
 CUSTOMERS = ("ada", "bo", "cem", "dana", "eli", "fay", "gus")
@@ -233,8 +244,10 @@ async def share_done(api: Api, share: float) -> bool:
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(LONGEST):
-        while not await _holds_now(holds):
-            await asyncio.sleep(0.3)
+        while True:
+            if await _holds_now(holds):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
     sys.stdout.write(f"{what}\n")
 
 
@@ -270,11 +283,14 @@ async def opened(browser: Browser, origin: str, shot: Shot, theme: str) -> tuple
     page.on("pageerror", lambda error: sys.stdout.write(f"{shot.name}: {error}\n"))
     await page.goto(origin + shot.path, wait_until="domcontentloaded")
     await page.locator(shot.sees).first.wait_for(timeout=60_000)
+    if shot.click:
+        await page.locator(shot.click).nth(1).click()
     return page, shot, theme
 
 
 async def shoot(page: Page, into: Path, shot: Shot, theme: str) -> None:
     """Take one picture, once the page stands still."""
+    await page.locator(".skeleton").first.wait_for(state="detached")
     await page.wait_for_timeout(1_500)
     path = into / f"console-{shot.name}-{theme}.png"
     await page.screenshot(path=path)

@@ -1,12 +1,12 @@
-"""The shop of the pictures: the support agent of ``examples/support``, a batch over letters, and a plan with a question."""
+"""The shop of the pictures: the support agent of ``examples/support``, a batch over letters, and a plan that asks."""
 
 import os
 from typing import Literal
 
 from pydantic import BaseModel, Field
-from support import support
 
-from outlive import App, Budget, Document, Llm, Plan, Webhook, Worked
+from outlive import App, Budget, Document, FailedItem, Llm, Plan, Webhook, Worked
+from support import support
 
 PRICE = {"input": "0.25", "output": "2"}  # dollars for a million tokens, as of a small hosted model
 
@@ -14,9 +14,9 @@ app = App(
     "shop",
     agents=[support],
     budget=Budget(usd="20"),
-    tenants={"trial": Budget(usd="0.0034"), "acme": Budget(usd="10", calls=5_000)},
+    tenants={"trial": Budget(usd="0.0031"), "acme": Budget(usd="10", calls=50_000)},
     prices={"openai:scripted": PRICE},
-    notify=Webhook(os.environ["SHOP_HOOK"], secret=None, events=["failed"]),
+    notify=Webhook(os.environ.get("SHOP_HOOK", "http://127.0.0.1:9/"), secret=None, events=["completed", "failed"]),
 )
 
 
@@ -44,7 +44,7 @@ class Period(BaseModel):
 
 async def unarchivable(rows: list[int]) -> Worked:
     """Say which orders cannot be moved; changes nothing."""
-    return Worked(failed=[])
+    return Worked(failed=[FailedItem(item=row, reason="It is not paid.") for row in rows if row < 0])
 
 
 @app.effect("idempotent", shadow=unarchivable)

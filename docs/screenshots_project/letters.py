@@ -5,9 +5,15 @@ from pathlib import Path
 
 from shop import ORDERS, make_tables
 
-NAMES = "Ada Bo Cem Dana Eli Fay Gus Hana Ira Jo Kim Lea Mo Nia Ole Pia Quinn Rui Sol Tess Uma Vik Wei Yara Zoe".split()
-THINGS = "standing desk,desk lamp,bookshelf,office chair,side table,wardrobe,floor lamp,bed frame,stool,mirror".split(",")
-COLOURS = "oak walnut white black grey birch".split()
+NAMES = (
+    *("Ada", "Bo", "Cem", "Dana", "Eli", "Fay", "Gus", "Hana", "Ira", "Jo", "Kim", "Lea", "Mo", "Nia", "Ole"),
+    *("Pia", "Quinn", "Rui", "Sol", "Tess", "Uma", "Vik", "Wei", "Yara", "Zoe"),
+)
+THINGS = (
+    *("standing desk", "desk lamp", "bookshelf", "office chair", "side table"),
+    *("wardrobe", "floor lamp", "bed frame", "stool", "mirror"),
+)
+COLOURS = ["oak", "walnut", "white", "black", "grey", "birch"]
 MATTERS = (
     "my {thing} in {colour} should have come on Monday, and the parcel is still late.",
     "the {thing} arrived today with a leg that is cracked. A photo is enclosed.",
@@ -25,7 +31,7 @@ SEED, MORE_ORDERS = 11, 12
 def write(folder: Path, count: int) -> list[str]:
     """Write letters; return the names of files, among them some that are not there."""
     folder.mkdir()
-    chance = random.Random(SEED)  # noqa: S311 - the same letters each time
+    chance = random.Random(SEED)
     names = []
     for number in range(count):
         kind = chance.random()
@@ -49,7 +55,7 @@ def _letter(number: int, chance: random.Random, *, is_coded: bool) -> str:
 
 def fill_shop() -> None:
     """Make the shop's tables with a dozen orders more than the example has."""
-    chance = random.Random(SEED)  # noqa: S311 - the same orders each time
+    chance = random.Random(SEED)
     for number in range(MORE_ORDERS):
         ORDERS.append(
             {

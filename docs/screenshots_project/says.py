@@ -22,25 +22,27 @@ CODED = "-.-."  # letters in Morse code are answered with something else than wh
 
 def answer(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Reply:
     """Return what comes next: of an agent where there are tools, else of a letter."""
-    return about_orders(messages, tools) if tools else _sorted(_text(messages[-1]["content"]))
+    return about_orders(messages, tools) if tools else _sorted(_letter(messages))
 
 
-def _text(content: str | list[dict[str, Any]]) -> str:
+def _letter(messages: list[dict[str, Any]]) -> str:
+    """Return the letter, also where the last message says what was wrong with the answer."""
+    content = next(message["content"] for message in messages if message["role"] == "user")
     return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
 
 
 def _sorted(letter: str) -> Reply:
-    chance = random.Random(zlib.crc32(letter.encode()))  # noqa: S311 - the same for the same letter
+    chance = random.Random(zlib.crc32(letter.encode()))
     seconds = min(6.0, chance.lognormvariate(-0.7, 0.55))
     if CODED in letter:
         return Reply(text="I cannot read this.", latency=seconds)
     low = letter.lower()
     topic = next((topic for topic, words in TOPICS.items() if any(word in low for word in words)), "question")
-    lines = [line for line in letter.splitlines() if re.search(r"[a-z]{3}", line)]
+    said_first = re.search(r"Dear shop,\n(.+)", letter)
     said = {
         "topic": topic,
         "urgency": min(5, URGENCY[topic] + ("today" in low)),
-        "summary": lines[len(lines) // 2][:200] if lines else "",
+        "summary": said_first[1][:200] if said_first else "",
         "asks_for_money": topic == "refund",
     }
     return Reply(text=json.dumps(said), latency=seconds)
