@@ -14,7 +14,7 @@ app = App(
     "shop",
     agents=[support],
     budget=Budget(usd="20"),
-    tenants={"trial": Budget(usd="0.0031"), "acme": Budget(usd="10", calls=50_000)},
+    tenants={"trial": Budget(usd="0.0039"), "acme": Budget(usd="10", calls=50_000)},
     prices={"openai:scripted": PRICE},
     notify=Webhook(os.environ.get("SHOP_HOOK", "http://127.0.0.1:9/"), secret=None, events=["completed", "failed"]),
 )

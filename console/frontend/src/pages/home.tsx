@@ -73,7 +73,7 @@ function Start() {
     <Card>
       <Empty icon="playground" title="Nothing has run yet">
         Start an agent, a batch or a plan in the <a href="/playground">Playground</a>, or on the command line. It shows
-        here at once.
+        here at once. Where the app has no agent yet, <code>outlive init</code> writes one.
       </Empty>
       <div class="row wrap centred">
         <Command text={'outlive analyze urls.txt "Summarise in two sentences"'} />

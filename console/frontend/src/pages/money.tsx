@@ -161,8 +161,9 @@ function Budgets() {
               ))}
             </ul>
           ) : (
-            <Empty icon="money" title="No budget is set" command="outlive batch start analyze urls.txt --budget 25usd">
-              A budget is a hard stop: what would go beyond it pauses and asks.
+            <Empty icon="money" title="No budget is set" command="outlive budget set tenant/NAME 10usd">
+              A budget is a hard stop: what would go beyond it pauses and asks. Runs and batches take one of their own with{" "}
+              <code>--budget 25usd</code>; this is one for all that is done on behalf of somebody:
             </Empty>
           )
         }

@@ -54,6 +54,11 @@ function Things({ things, chosen }: { things: readonly Thing[]; chosen: Thing })
   const kinds = [...new Set(things.map((one) => one.kind))];
   return (
     <nav class="things" aria-label="What can be started">
+      {!kinds.includes("agent") && (
+        <p class="small soft">
+          The app has no agent: <code>outlive init</code> writes one.
+        </p>
+      )}
       {kinds.map((kind) => (
         <div key={kind} class="stack tight">
           <h2 class="small soft">{HEADS[kind]}</h2>

@@ -142,7 +142,8 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
   }
   return (
     <Empty icon="runs" title="Nothing has run yet" command={'outlive run AGENT "What it is asked"'}>
-      Start an agent or a plan in the <a href="/playground">playground</a>, from Python, or from the command line:
+      Start an agent or a plan in the <a href="/playground">playground</a>, from Python, or from the command
+      line. Where the app has no agent yet, <code>outlive init</code> writes one.
     </Empty>
   );
 }
