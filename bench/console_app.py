@@ -1,15 +1,16 @@
-"""The agent whose runs `console_browser.py` looks at: in each turn it calls its tool as often as it is told to."""
+"""The agent whose runs `console_browser.py` looks at: it calls its tool as often as it is told to, many at a time."""
 
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RequestUsage
 
-from agent_app import look, say
+from agent_app import look
 from outlive import App, Durable
 
 
 def walking(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-    """Call the tool as often as the last prompt, ``CALLS SIZE``, says."""
+    """Call the tool as often as the last prompt, ``CALLS AT_A_TIME SIZE``, says."""
     prompts = [
         (place, part)
         for place, message in enumerate(messages)
@@ -17,13 +18,14 @@ def walking(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
         if isinstance(part, UserPromptPart)
     ]
     begun, said = prompts[-1]
-    calls, size = map(int, str(said.content).split())
-    number = (len(messages) - begun) // 2
-    if number == calls:
-        return say(TextPart(f"Looked {calls} times."))
-    return say(ToolCallPart("look", {"number": number, "size": size}, tool_call_id=f"c{begun}-{number}"))
+    calls, at_a_time, size = map(int, str(said.content).split())
+    first = (len(messages) - begun) // 2 * at_a_time
+    numbers = range(first, min(first + at_a_time, calls))
+    asked = [ToolCallPart("look", {"number": at, "size": size}, tool_call_id=f"c{begun}-{at}") for at in numbers]
+    parts = asked or [TextPart(f"Looked {calls} times.")]
+    return ModelResponse(parts=parts, usage=RequestUsage(input_tokens=1, output_tokens=1))
 
 
 walker = Agent(FunctionModel(walking, model_name="walking"), name="walker", capabilities=[Durable()])
-walker.tool_plain(sequential=True)(look)
+walker.tool_plain(look)
 app = App("bench-console", agents=[walker])

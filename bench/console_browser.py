@@ -1,13 +1,13 @@
 """What the console's pages take in a browser: a run of thousands of steps, a large batch, and many pages at once.
 
-    .venv/bin/python bench/console_browser.py                                   # 5,000 steps: some 20 minutes to make
+    .venv/bin/python bench/console_browser.py                                   # 5,000 steps: some 5 minutes to make
     .venv/bin/python bench/console_browser.py --steps 200 --documents 5000      # short
     .venv/bin/python bench/console_browser.py --again                           # looks at what was made last
 
-A step is a model call and a tool call, so that 5,000 have 10,000 lines; they lie in ten turns of one conversation. The
-batch is written into the ledger as workers have. Chromium without a screen or a GPU, 1440x900, each page in a tab of
-its own, seen for the first time and again. Then pages without a browser, each a stream of its own, follow a run that
-goes on. Everything runs on one machine, and the console in a process of its own. Figures are kept in
+A step is a tool call; a model call asks for 20 of them, and they lie in ten turns of one conversation. The batch is
+written into the ledger as workers have. Chromium without a screen or a GPU, 1440x900, each page in a tab of its own,
+seen for the first time and again. Then pages without a browser, each a stream of its own, follow a run that goes on.
+Everything runs on one machine, and the console in a process of its own. Figures are kept in
 ``bench/.cache/console_browser.json``.
 """
 
@@ -39,7 +39,7 @@ from outlive.worker.supervisor import Supervisor
 HERE, HOME = Path(__file__).parent, CACHE / "console-browser"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-TURNS, RESULT_SIZE = 10, 300
+TURNS, AT_A_TIME, RESULT_SIZE = 10, 20, 300
 MOVES, MOVE_PIXELS = 40, 600
 FRAMES = """() => { const seen = []; let last = performance.now(); window.frames_seen = seen;
     const next = (at) => { seen.push(at - last); last = at; requestAnimationFrame(next); };
@@ -127,7 +127,7 @@ async def made(client: Client, steps: int, documents: int) -> None:
     began = time.perf_counter()
     talk = await client.conversation(walker.name, conversation_id=f"run-{steps}")
     for turn in range(TURNS):
-        await talk.say(f"{steps // TURNS} {RESULT_SIZE}", message_id=f"turn-{turn}")
+        await talk.say(f"{steps // TURNS} {AT_A_TIME} {RESULT_SIZE}", message_id=f"turn-{turn}")
     if await client.ledger.call(client.ledger.batches.find, BATCH) is None:
         await client.ledger.call(fill, client.ledger, documents)
     await talk.reply(TURNS)
@@ -239,7 +239,7 @@ async def folded(page: Page) -> None:
 
 async def followed(client: Client, origin: str, console: int, count: int) -> list[object]:
     """Let so many pages follow home and a run that goes on, and return how late they were and what it cost."""
-    handle = await client.start_run(walker, f"{LIVE_STEPS} {RESULT_SIZE}", run_id=f"live-{count}-{int(time.time())}")
+    handle = await client.start_run(walker, f"{LIVE_STEPS} 1 {RESULT_SIZE}", run_id=f"live-{count}-{int(time.time())}")
     topics = f"home,hand-offs,run:{handle.workflow_id}"
     lags: list[float] = []
     sizes: list[int] = []
