@@ -48,7 +48,7 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 LIVE_STEPS, LIVE_SECONDS = 3_000, 30.0
 PAGE_HEADER = ("page", "visit", "first paint ms", "data ms", "heap MB", "DOM nodes")
 MOVE_HEADER = ("page", "doing", "frames", "p95 ms", "longest frame ms")
-LIVE_HEADER = ("pages", "events", "MB", "lag p50 s", "p95 s", "longest s", "console CPU %", "memory MB")
+LIVE_HEADER = ("pages", "events", "MB", "steps a page", "lag p50 s", "p95 s", "longest s", "console CPU %", "memory MB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +144,9 @@ async def looks(browser: Browser, origin: str, steps: int) -> tuple[list[list[ob
             path=f"{run}?view=timeline",
             data=line,
             moves={
+                "fold and unfold turns": folded,
                 "scroll": scrolled(".timeline [role=list]"),
                 "filter by text": typed("look"),
-                "fold and unfold turns": folded,
             },
         ),
         Seen(
@@ -258,12 +258,13 @@ async def followed(client: Client, origin: str, console: int, count: int) -> lis
     await handle.cancel()
     lags.sort()
     late = [statistics.median(lags), lags[int(len(lags) * 0.95)], lags[-1]]
-    return [count, len(sizes), sum(sizes) / 1e6, *late, 100 * share, resident_megabytes(console)]
+    return [count, len(sizes), sum(sizes) / 1e6, len(lags) // count, *late, 100 * share, resident_megabytes(console)]
 
 
 async def follow(session: aiohttp.ClientSession, origin: str, topics: str, lags: list[float], sizes: list[int]) -> None:
-    """Read one stream, and note how long after the end of its newest step a delta of the run came."""
-    async with session.get(f"{origin}/v1/live", params={"topics": topics}, max_line_size=2**24) as answer:
+    """Read one stream, and note how long after the end of each step the page was told of it."""
+    told: set[str] = set()
+    async with session.get(f"{origin}/v1/live", params={"topics": topics}) as answer:
         name, buffer = "", b""
         async for part in answer.content.iter_any():
             now = time.time()
@@ -273,14 +274,15 @@ async def follow(session: aiohttp.ClientSession, origin: str, topics: str, lags:
                     name = line[7:].strip().decode()
                 elif line.startswith(b"data: "):
                     sizes.append(len(line))
-                    if name.startswith("run:") and (ended := newest_end(json.loads(line[6:]))):
-                        lags.append(now - ended)
+                    if name.startswith("run:"):
+                        lags.extend(now - at for at in ended_since(json.loads(line[6:]), told))
 
 
-def newest_end(outline: dict[str, Any]) -> float | None:
-    """Return when the newest step of a delta ended, in seconds since the epoch."""
-    ends = [row["ended_at"] for row in outline.get("entries", []) if row.get("ended_at")]
-    return datetime.fromisoformat(max(ends)).timestamp() if outline.get("is_delta") and ends else None
+def ended_since(outline: dict[str, Any], told: set[str]) -> list[float]:
+    """Return when steps of a delta have ended that were not told of yet, in seconds since the epoch."""
+    fresh = [row for row in outline.get("entries", []) if row["ended_at"] and row["id"] not in told]
+    told.update(row["id"] for row in fresh)
+    return [datetime.fromisoformat(row["ended_at"]).timestamp() for row in fresh if outline["is_delta"]]
 
 
 if __name__ == "__main__":
