@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 from outlive.errors import LedgerError
 
@@ -10,8 +11,24 @@ FASTEST_LOOK = 0.02  # seconds between two looks while something happens
 SLOWEST_LOOK = 0.25  # … and while nothing does
 SLOWING = 1.15  # from the fastest to the slowest look in 18 looks, about 2 seconds
 
-Look = Callable[[Iterable[str]], Awaitable[dict[str, int] | None]]
-"""Returns the next offset of each stream that has events; None where nothing was committed since the last look."""
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What one look has seen.
+
+    Attributes:
+        offsets: The next offset of each stream that has events.
+        names: Of the streams that were looked at.
+        version: Of the file; None where it has none that tells.
+    """
+
+    offsets: dict[str, int]
+    names: frozenset[str]
+    version: int | None = None
+
+
+Look = Callable[[frozenset[str], Sight | None], Awaitable[Sight | None]]
+"""Given the names of streams and what was seen last, returns what is seen now; None where nothing has changed."""
 
 
 class Follower:
@@ -78,17 +95,21 @@ class Poller:
 
     async def _run(self) -> None:
         """Look until nobody follows. Only looks go on here: each reader reads for itself, as fast as it can."""
+        seen: Sight | None = None
         while self._followers:
+            names = frozenset(follower.stream for follower in self._followers)
             try:
-                found = await self._look({follower.stream for follower in self._followers})
+                sight = await self._look(names, seen)
             except Exception as error:  # noqa: BLE001 - whoever follows is told, and no one else is there to be
                 self._fail(error)
                 return
             has_news = False
-            for follower in self._followers:
-                if found is not None and found.get(follower.stream, follower.position) != follower.position:
-                    follower.wake()
-                    has_news = True
+            if sight is not None:
+                seen = sight
+                for follower in self._followers:
+                    if sight.offsets.get(follower.stream, follower.position) != follower.position:
+                        follower.wake()
+                        has_news = True
             self._pause = FASTEST_LOOK if has_news else min(self._pause * SLOWING, SLOWEST_LOOK)
             await asyncio.sleep(self._pause)
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,7 +22,7 @@ from outlive.ledger.outages import (
     is_passing,
     reason_of,
 )
-from outlive.streams.following import Poller
+from outlive.streams.following import Poller, Sight
 from outlive.streams.reading import CommitWatch, Page, last_events, next_offsets, prune, read_page
 from outlive.streams.schema import name_of, open_streams
 
@@ -139,8 +139,8 @@ class StreamLog:
         """
         return await self._call(self._prune, streams, before)
 
-    async def _look(self, names: Iterable[str]) -> dict[str, int] | None:
-        return await self._call(self._watched, frozenset(names))
+    async def _look(self, names: frozenset[str], last: Sight | None) -> Sight | None:
+        return await self._call(self._watched, names, last)
 
     async def _call(self, read: Callable[..., T], *arguments: Any) -> T:
         if self._threads is None:
@@ -166,18 +166,18 @@ class StreamLog:
         engine = self._opened()
         return Page(events=[]) if engine is None else read_page(engine, stream, first, limit)
 
-    def _watched(self, names: frozenset[str]) -> dict[str, int] | None:
+    def _watched(self, names: frozenset[str], last: Sight | None) -> Sight | None:
         engine = self._opened()
         if engine is None:
             return None
         if is_postgres(engine):
             with engine.begin() as connection:
-                return next_offsets(connection, names)
+                return Sight(offsets=next_offsets(connection, names), names=names)
         with self._opening:
             if self._watch is None:
                 self._watch = CommitWatch(engine)
             watch = self._watch
-        return watch.look(names)
+        return watch.look(names, last)
 
     def _last_events(self) -> dict[str, float]:
         engine = self._opened()

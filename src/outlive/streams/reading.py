@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Row, delete, select
 
 from outlive.contracts.events import RunEvent
+from outlive.streams.following import Sight
 from outlive.streams.schema import events, in_chunks, streams
 
 STREAMS_PER_TRANSACTION = 20  # writers wait meanwhile: some milliseconds
@@ -48,25 +49,23 @@ def next_offsets(connection: Connection, names: Iterable[str]) -> dict[str, int]
 
 
 class CommitWatch:
-    """Tells, over a connection of its own to a SQLite file, whether anybody has committed since it last looked."""
+    """Tells, over a connection of its own to a SQLite file, whether anybody has committed since a look."""
 
     def __init__(self, engine: Engine) -> None:
         self._connection = engine.connect()
-        self._version: int | None = None
-        self._names: frozenset[str] = frozenset()
         self._lock = threading.Lock()  # a look that nobody waits for any more may still be going on
 
-    def look(self, names: frozenset[str]) -> dict[str, int] | None:
-        """Return the next offset of each stream that has events.
+    def look(self, names: frozenset[str], last: Sight | None) -> Sight | None:
+        """Return what is to be seen of streams.
 
-        None where nothing was committed since the last look, and that look was at these streams too.
+        None where nothing was committed since the last look, and that look was at these streams too. Who looks keeps
+        what was seen: a look whose answer nobody took must not hide a commit from the next.
         """
         with self._lock, self._connection.begin():
             version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-            if version == self._version and names <= self._names:
+            if last is not None and version == last.version and names <= last.names:
                 return None
-            self._version, self._names = version, names
-            return next_offsets(self._connection, names)
+            return Sight(offsets=next_offsets(self._connection, names), names=names, version=version)
 
     def close(self) -> None:
         """Give the connection back."""

@@ -102,7 +102,7 @@ async def test_a_known_end_is_enough_where_nothing_was_ever_written(log):
 async def test_fifty_followers_see_all_and_share_one_look(writer, log, monkeypatch):
     looks = []
     watched = log._watched
-    monkeypatch.setattr(log, "_watched", lambda names: (looks.append(names), watched(names))[1])
+    monkeypatch.setattr(log, "_watched", lambda names, last: (looks.append(names), watched(names, last))[1])
     following = [asyncio.create_task(collected(log, stream=f"s{number % 10}")) for number in range(50)]
     for chunk in range(5):
         for number in range(10):
@@ -121,11 +121,21 @@ async def test_a_look_costs_no_more_than_a_version_while_nothing_is_committed(wr
     await written(writer, 1)
     names = frozenset({STREAM})
 
-    assert log._watched(names) == {STREAM: 1}
-    assert log._watched(names) is None
-    assert log._watched(frozenset({STREAM, "new"})) == {STREAM: 1}
+    seen = log._watched(names, None)
+    assert seen.offsets == {STREAM: 1}
+    assert log._watched(names, seen) is None
+    assert log._watched(frozenset({STREAM, "new"}), seen).offsets == {STREAM: 1}
     await written(writer, 1)
-    assert log._watched(names) == {STREAM: 2}
+    assert log._watched(names, seen).offsets == {STREAM: 2}
+
+
+async def test_a_look_that_nobody_waits_for_hides_nothing_from_the_next(writer, log):
+    await written(writer, 1)
+    seen = log._watched(frozenset({STREAM}), None)
+    await written(writer, 1, start=1)
+    log._watched(frozenset({STREAM}), seen)  # for a follower that has gone meanwhile
+
+    assert log._watched(frozenset({STREAM}), seen).offsets == {STREAM: 2}
 
 
 async def test_pruning_removes_what_is_named_and_old_and_nothing_else(writer, log):
