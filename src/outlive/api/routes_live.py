@@ -35,6 +35,10 @@ OneTopic = Annotated[
     Query(alias="topic", description="One name, such as `run:agent/support/4711`; may be given again."),
 ]
 
+After = Annotated[
+    str | None, Query(description="The same as `Last-Event-ID`, which wins, for a page that opens a stream anew.")
+]
+
 
 @router.get("/live", response_class=EventSourceResponse)
 async def follow_topics(
@@ -42,6 +46,7 @@ async def follow_topics(
     topics: Topics = "",
     topic: OneTopic = None,
     last_event_id: Annotated[str | None, Header(description="Id of the last event seen: only changes follow.")] = None,
+    after: After = None,
 ) -> EventSourceResponse:
     """Follow topics as server-sent events: each has the topic as its name and its whole state as data.
 
@@ -51,7 +56,7 @@ async def follow_topics(
     """
     names = hub.check([*topics.split(","), *(topic or [])])
     return EventSourceResponse(
-        _events(hub, names, last_event_id or ""), ping=NO_PING, sep=LINE_END, send_timeout=SEND_SECONDS
+        _events(hub, names, last_event_id or after or ""), ping=NO_PING, sep=LINE_END, send_timeout=SEND_SECONDS
     )
 
 

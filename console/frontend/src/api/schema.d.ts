@@ -4079,6 +4079,8 @@ export interface operations {
                 topics?: string;
                 /** @description One name, such as `run:agent/support/4711`; may be given again. */
                 topic?: string[] | null;
+                /** @description The same as `Last-Event-ID`, which wins, for a page that opens a stream anew. */
+                after?: string | null;
             };
             header?: {
                 /** @description Id of the last event seen: only changes follow. */

@@ -44,6 +44,8 @@ export const connection = computed<Connection>(() => {
 const listeners = new Map<string, Set<Listener>>();
 let source: EventSource | null = null;
 let openTopics = "";
+/** Of the last event, for as long as all who listen have got what came before it. */
+let lastId = "";
 let settling: ReturnType<typeof setTimeout> | undefined;
 let retrying: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
@@ -52,6 +54,7 @@ let failures = 0;
 export function follow(topic: string, listener: Listener): () => void {
   const all = listeners.get(topic) ?? new Set();
   listeners.set(topic, all.add(listener));
+  lastId = "";
   settle();
   return () => {
     all.delete(listener);
@@ -76,6 +79,7 @@ export function goLive(): void {
 export function reopen(): void {
   close();
   failures = 0;
+  lastId = "";
   open();
 }
 
@@ -96,22 +100,24 @@ function open(): void {
   const key = wanted.join("\n");
   if (source && key === openTopics && source.readyState !== EventSource.CLOSED) return;
   close();
+  if (key !== openTopics) lastId = "";
   openTopics = key;
   const query = new URLSearchParams(wanted.map((topic) => ["topic", topic]));
+  if (lastId) query.set("after", lastId);
   const opened = new EventSource(`/v1/live?${query}`);
   source = opened;
   opened.addEventListener("pulse", (event) => {
-    heard();
+    heard(event);
     pulse.value = JSON.parse(event.data) as Pulse;
   });
   opened.addEventListener("problem", (event) => {
-    heard();
+    heard(event);
     const said = JSON.parse(event.data) as Problem & { topic: string };
     for (const listener of listeners.get(said.topic) ?? []) listener.problem?.(said);
   });
   for (const topic of wanted) {
     opened.addEventListener(topic, (event) => {
-      heard();
+      heard(event);
       for (const listener of [...(listeners.get(topic) ?? [])]) listener.data(event.data);
     });
   }
@@ -122,7 +128,8 @@ function open(): void {
   };
 }
 
-function heard(): void {
+function heard(event: MessageEvent<string>): void {
+  lastId = event.lastEventId;
   failures = 0;
   lostAt.value = null;
   heardAt.value = Date.now();

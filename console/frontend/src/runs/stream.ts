@@ -7,6 +7,8 @@ import type { RunEvent } from "./types";
 
 const LAST_EVENTS = 1000; // of a run that goes on for long, what is being said now is among them
 const SHOWN_EVERY_MS = 80;
+/** Browsers come back to a stream that broke, but not where the answer was none: a console that starts, or no more events. */
+const AGAIN_MS = 3_000;
 
 const KINDS = [
   "model_call_started",
@@ -45,6 +47,7 @@ export function useStream(id: string, isOpen: boolean): Stream {
 class Listener {
   private source: EventSource | null = null;
   private telling: ReturnType<typeof setTimeout> | undefined;
+  private again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly id: string,
@@ -57,6 +60,7 @@ class Listener {
   }
 
   close(): void {
+    clearTimeout(this.again);
     this.source?.close();
     this.source = null;
   }
@@ -67,6 +71,11 @@ class Listener {
     const source = new EventSource(`${runPath(this.id, "events")}?${from}`);
     for (const kind of KINDS) source.addEventListener(kind, (event) => this.take(event));
     source.addEventListener("closed", () => source.close());
+    source.onerror = () => {
+      if (this.source !== source || source.readyState !== EventSource.CLOSED) return;
+      this.close();
+      this.again = setTimeout(() => this.look(), AGAIN_MS);
+    };
     this.source = source;
   }
 
