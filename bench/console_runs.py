@@ -19,6 +19,7 @@ from typing import Any
 from agent_app import looker
 from agent_runs import Project, chain_of, project
 from measuring import resident_megabytes, save, table
+from outlive.api.server import spare_imports
 from outlive.api.views_traces import OutlineView
 from outlive.trace.outlines import Outlines
 from outlive.trace.reading import TraceReader
@@ -71,7 +72,7 @@ async def look_at(running: Project, run_id: str, steps: int) -> list[object]:
     def outlines() -> Outlines:
         return Outlines(client.temporal, client.settings, ledger=client.ledger)
 
-    gc.collect()
+    spare_imports()  # as the server does
     before = resident_megabytes(os.getpid())
     loop, read = Loop(), outlines()
     watching = asyncio.create_task(loop.watch())

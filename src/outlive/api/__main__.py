@@ -6,7 +6,7 @@ from typing import Protocol
 
 import uvicorn
 
-from outlive.api.server import api_server
+from outlive.api.server import api_server, spare_imports
 from outlive.app import App, load_app
 from outlive.errors import OutliveError
 from outlive.logs import log_to_stderr
@@ -23,6 +23,7 @@ class MakeServer(Protocol):
 
 async def _run(make: MakeServer, port: int, reference: str | None, settings: Settings) -> None:
     server = make(load_app(reference), settings, port=port)
+    spare_imports()
 
     def stop(_: object) -> None:
         server.should_exit = True

@@ -16,7 +16,7 @@ def console(app: str | None, host: str, port: int | None) -> None:
     """
 
     async def run() -> None:
-        from outlive.api.server import port_for, url_of
+        from outlive.api.server import port_for, spare_imports, url_of
         from outlive.app import load_app
         from outlive.cli.references import check_module, default_app
         from outlive.console.server import console_server
@@ -30,6 +30,7 @@ def console(app: str | None, host: str, port: int | None) -> None:
         server = console_server(load_app(reference), settings, host=host, port=chosen)
         click.echo(f"Console      {url_of(host, chosen)}/", err=True)
         click.echo(f"API          {url_of(host, chosen)}/v1 (described by /openapi.json)", err=True)
+        spare_imports()
         await server.serve()
 
     asyncio.run(run())

@@ -16,7 +16,7 @@ def serve(app: str | None, host: str, port: int | None) -> None:
     """
 
     async def run() -> None:
-        from outlive.api.server import api_server, port_for, url_of
+        from outlive.api.server import api_server, port_for, spare_imports, url_of
         from outlive.app import load_app
         from outlive.cli.references import check_module, default_app
         from outlive.settings import Settings
@@ -28,6 +28,7 @@ def serve(app: str | None, host: str, port: int | None) -> None:
         chosen = port or port_for(settings)
         server = api_server(load_app(reference), settings, host=host, port=chosen)
         click.echo(f"API          {url_of(host, chosen)}/v1 (described by /openapi.json)", err=True)
+        spare_imports()
         await server.serve()
 
     asyncio.run(run())

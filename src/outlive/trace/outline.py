@@ -29,6 +29,7 @@ from outlive.trace.model import (
 from outlive.trace.totals import totals_of
 
 LONGEST_SUMMARY = 160  # characters
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 TEMPORAL_UI = "/temporal/"
 """Where the console serves Temporal's own Web UI."""
 
@@ -326,4 +327,4 @@ def cut(text: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return str(value) if type(value) is int else _encode(value)
