@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -48,7 +49,7 @@ def environments() -> Iterator[tuple[str, dict[str, str]]]:
     kinds = manifests()
     yield "image", image_environment()
     yield "compose", compose()["worker"]["environment"]
-    yield "compose's API", compose()["api"]["environment"]
+    yield "compose's console", compose()["console"]["environment"]
     yield "kubernetes", kinds["ConfigMap/settings"]["data"] | kinds["Secret/secrets"]["stringData"]
 
 
@@ -69,11 +70,11 @@ def test_every_setting_is_one_and_takes_its_value(place: str, environment: dict[
     [
         json.loads(next(rest for word, rest in instructions() if word == "CMD")),
         [re.sub(r"\$\{.*\}", "support:app", part) for part in compose()["worker"]["command"]],
-        [re.sub(r"\$\{.*\}", "support:app", part) for part in compose()["api"]["command"]],
+        [re.sub(r"\$\{.*\}", "support:app", part) for part in compose()["console"]["command"]],
         pod()["containers"][0]["args"],
-        pod("api")["containers"][0]["args"],
+        pod("console")["containers"][0]["args"],
     ],
-    ids=["image", "compose", "compose's API", "kubernetes", "kubernetes' API"],
+    ids=["image", "compose", "compose's console", "kubernetes", "kubernetes' console"],
 )
 def test_every_command_is_one_with_these_arguments(arguments: list[str]):
     command = cli.get_command(click.Context(cli), arguments[0])
@@ -122,16 +123,24 @@ def test_the_scaler_watches_the_queue_that_the_workers_poll():
         )
 
 
-def test_the_api_is_reached_where_it_listens():
-    arguments, container = compose()["api"]["command"], pod("api")["containers"][0]
+def test_the_console_is_reached_where_it_listens():
+    arguments, container = compose()["console"]["command"], pod("console")["containers"][0]
     port = str(container["ports"][0]["containerPort"])
-    service = manifests()["Service/api"]["spec"]
-    labels = manifests()["Deployment/api"]["spec"]["template"]["metadata"]["labels"]
+    service = manifests()["Service/console"]["spec"]
+    labels = manifests()["Deployment/console"]["spec"]["template"]["metadata"]["labels"]
 
     assert arguments[-4:] == container["args"][-4:] == ["--host", "0.0.0.0", "--port", port]
-    assert compose()["api"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert compose()["console"]["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert service["selector"] == labels
+    assert arguments[0] == container["args"][0] == "console"
     assert service["ports"][0]["targetPort"] == container["ports"][0]["name"]
+
+
+def test_temporals_web_ui_is_reached_through_the_console_alone():
+    ui, path = compose()["temporal-ui"], urlsplit(compose()["console"]["environment"]["OUTLIVE_TEMPORAL_UI"]).path
+
+    assert path == ui["environment"]["TEMPORAL_UI_PUBLIC_PATH"]
+    assert "ports" not in ui
 
 
 def test_the_budget_and_the_deployment_select_the_same_pods():
