@@ -33,7 +33,11 @@ API_PORT = 8234  # as `outlive serve` takes; the server itself takes a second to
 @click.option("--no-reload", is_flag=True, help="Do not start workers anew when the app's files change.")
 @click.option("--no-api", is_flag=True, help="Serve neither the console nor the HTTP API.")
 @click.option("--no-console", is_flag=True, help="Serve the HTTP API without the pages of the console.")
-@click.option("--api-port", type=click.IntRange(1, 65_535), help="Port of console and API.  [8234, or any free one]")
+@click.option(
+    "--api-port",
+    type=click.IntRange(1, 65_535),
+    help="Port of console and API.  [that of last time, 8234, or any free one]",
+)
 def up(  # noqa: PLR0917 - each is an option
     app: str | None, workers: int, no_reload: bool, no_api: bool, no_console: bool, api_port: int | None
 ) -> None:
@@ -125,9 +129,12 @@ def _greet(supervisor: "Supervisor", *, app: str | None, workers: int) -> None:
 
 def _api_process(settings: "Settings", *, app: str | None, serve: _Served) -> "ApiProcess":
     from outlive.cli.api_process import ApiProcess
+    from outlive.engine.home import Home
     from outlive.engine.ports import LOOPBACK, free_port
 
-    chosen = serve.port or settings.api_port or free_port(preferred=API_PORT)
+    home = Home(settings.home)
+    chosen = serve.port or settings.api_port or free_port(preferred=home.recorded_console_port() or API_PORT)
+    home.record_console_port(chosen)
     address = f"http://{LOOPBACK}:{chosen}"
     if serve.has_pages:
         click.echo(f"Console      {address}/")

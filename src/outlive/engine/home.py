@@ -13,6 +13,7 @@ from pathlib import Path
 from outlive.errors import EngineFailed, EngineOwned
 
 LOCK_ATTEMPTS = 10
+HIGHEST_PORT = 65_535
 LOCK_PAUSE = 0.03  # seconds; 10 of them outlast everyone who only looks whether there is an owner
 
 
@@ -58,6 +59,7 @@ class Home:
         self.state_file = self.path / "engine.json"
         self.lock_file = self.path / "lock"
         self.app_file = self.path / "app"
+        self.console_port_file = self.path / "console.port"
         self.housekeeping_file = self.path / "housekeeping.json"
         self.housekeeping_lock = self.path / "housekeeping.lock"
         self.logs = self.path / "logs"
@@ -166,6 +168,18 @@ class Home:
             return self.app_file.read_text(encoding="utf-8") or None
         except FileNotFoundError:
             return None
+
+    def record_console_port(self, port: int) -> None:
+        """Record where the console is served, so that open pages and bookmarks find it again after a restart."""
+        write_whole(self.console_port_file, str(port))
+
+    def recorded_console_port(self) -> int | None:
+        """Return the port that the console was served on last; None where there is none, or no port was written."""
+        try:
+            port = self.console_port_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return int(port) if port.isdecimal() and 0 < int(port) <= HIGHEST_PORT else None
 
     def forget_state(self) -> None:
         """Remove the record: the engine is gone."""
