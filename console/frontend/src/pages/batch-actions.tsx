@@ -29,7 +29,7 @@ export function BatchActions({ batch, changed }: Props) {
   return (
     <>
       {batch.state === "running" && (
-        <ActionButton icon="pause" needs="operate" act={act("pause")} done="Paused. Documents in flight are finished.">
+        <ActionButton icon="pause" needs="operate" act={act("pause")} done="Paused. Workers hear of it within a second or two, and finish what they have begun.">
           Pause
         </ActionButton>
       )}
