@@ -42,7 +42,8 @@ async def test_a_run_is_read_in_rows_then_only_what_is_new_then_one_entry_and_on
     assert (row["id"], row["turn"], row["kind"], row["name"], row["state"]) == ("2", "t1", "tool_call", "step", "done")
     assert (row["attempts"], row["failures"], row["summary"], row["ledger_state"]) == (1, 0, "number=0", "done")
     assert [row[name] for name in ("model", "input_tokens", "usd_nanos", "has_child", "policy")] == [None] * 5
-    assert ended.body["temporal_url"].startswith("/temporal/namespaces/default/workflows/agent%2Fgated")
+    namespace = (await client.temporal()).namespace
+    assert ended.body["temporal_url"].startswith(f"/temporal/namespaces/{namespace}/workflows/agent%2Fgated")
     assert (entry.body["result"]["is_cut"], entry.body["args"]["content"]) == (True, {"number": 0})
     assert (entry.body["ledger"]["state"], entry.body["ledger"]["attempts"]) == ("done", 1)
     assert entry.body["ledger"]["key"] == row["effect_key"]

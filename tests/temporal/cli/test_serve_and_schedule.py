@@ -37,7 +37,7 @@ async def shown(url: str) -> tuple[int, str, str]:
         return answer.status, answer.headers["Content-Type"], await answer.text()
 
 
-async def test_up_serves_the_api_too_keeps_it_alive_and_gives_it_new_code(folder: Folder):
+async def test_up_serves_the_api_too_keeps_it_alive_and_gives_it_new_code(engine, folder: Folder):
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1/app"
 
@@ -55,8 +55,11 @@ async def test_up_serves_the_api_too_keeps_it_alive_and_gives_it_new_code(folder
         process.send_signal(signal.SIGINT)
         _, out, _ = await ended(process)
 
-    assert (status, page[0], temporal[0]) == (200, 200, 200)
-    assert ("text/html" in page[1], "Temporal" in temporal[2] or "/temporal/_app/" in temporal[2]) == (True, True)
+    assert (status, page[0], "text/html" in page[1]) == (200, 200, True)
+    if engine.state.ui_address:
+        assert (temporal[0], "Temporal" in temporal[2] or "/temporal/_app/" in temporal[2]) == (200, True)
+    else:  # a cluster, of which nobody said where its Web UI is
+        assert temporal[0] == 404
     assert [agent["name"] for agent in app["agents"]] == ["looker", "parker", "speaker", "streamer"]
     assert f"API          http://127.0.0.1:{port}/v1" in out
     assert f"Console      http://127.0.0.1:{port}/" in out

@@ -19,6 +19,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     file = tmp_path / "temporal.toml"
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)  # it goes before any profile
     return file
 
 
