@@ -87,7 +87,7 @@ def show_next(console: Console) -> None:
     for command, meaning in (
         ("outlive analyze FOLDER 'Summarise in two sentences'", "the same on your own documents, with no code"),
         ("outlive analyze urls.txt 'Name its topics' --model openai:gpt-5-mini", "with a model, once its key is set"),
-        ("outlive up", "engine and workers that stay, with Temporal's Web UI"),
+        ("outlive up", "engine, workers and the console, and they stay"),
         ("outlive doctor", "what is missing on this machine, if anything"),
     ):
         console.print(Text.assemble((f"  {command}\n", "cyan"), f"    {meaning}"), soft_wrap=True)

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { BatchCard, HandOffView, Home, RunView, Stuck } from "../api/types";
 import { count, plural, short } from "../lib/format";
 import { pageOf } from "../lib/router";
+import { session } from "../lib/session";
 import { type Twin, useTwin } from "../live/twin";
 import type { PageProps } from "../routes";
 import { Command } from "../ui/controls";
@@ -69,6 +70,15 @@ function isNew(home: Home, batches: readonly BatchCard[] | undefined): boolean {
 }
 
 function Start() {
+  if (session.value?.demo) {
+    return (
+      <Card>
+        <Empty icon="playground" title="The batch begins in some seconds">
+          The workers start: they import first what they serve.
+        </Empty>
+      </Card>
+    );
+  }
   return (
     <Card>
       <Empty icon="playground" title="Nothing has run yet">
