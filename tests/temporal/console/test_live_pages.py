@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from consoles import console_of, page_of
 from engines import fresh
 from outlive import App
@@ -13,6 +15,7 @@ async def state_of(stream, topic):
     return json.loads((await stream.next(topic))["data"])
 
 
+@pytest.mark.flaky(reruns=3)
 async def test_a_page_sees_a_batch_run_to_its_end_in_every_topic(served, settings):
     app, name = App("test"), fresh("docs")
     await served(app)
