@@ -134,6 +134,7 @@ class BatchRuntimes:
         may_reuse = not spec.fresh or only_from is not None
         if may_reuse and await self.ledger.call(ledger.has_earlier_answers, spec.recipe, only_from):
             runtime.earlier_answers = EarlierAnswers(self.ledger, ledger, only_from)
+        await runtime.refresh(self.ledger)  # it may have been changed since the batch began
         return runtime
 
 

@@ -1,11 +1,14 @@
 """What a person does to a running batch, seen at the model server."""
 
+import time
+
 import pytest
 
 from crash.batch.projects import Project, texts
 from engines import until
 from outlive.errors import BatchError, UsageError
 from outlive.handles import BatchHandle
+from outlive.ledger.window import WindowLedger
 
 DOCUMENTS = 60
 
@@ -88,6 +91,21 @@ async def test_concurrency_goes_up_and_down_while_the_batch_runs(project: Projec
     assert 1 <= project.model.counts.most_in_flight <= 2
     assert ended.progress.done == DOCUMENTS
     assert project.model.counts.calls == DOCUMENTS
+
+
+async def test_a_worker_that_begins_later_takes_the_concurrency_of_now(project: Project, batch_id: str, monkeypatch):
+    handle = await project.begin(
+        texts(DOCUMENTS), batch_id, concurrency=12, windows={"window_size": 60, "windows_in_flight": 1}
+    )
+    await handle.set_concurrency(2)
+    await project.signal_windows(handle, 1)
+    concurrency = WindowLedger.concurrency
+    monkeypatch.setattr(WindowLedger, "concurrency", lambda ledger: (time.sleep(0.3), concurrency(ledger))[1])
+    async with project.serving():
+        ended = await project.ended(handle)
+
+    assert 1 <= project.model.counts.most_in_flight <= 2
+    assert ended.progress.done == DOCUMENTS
 
 
 async def test_a_concurrency_below_one_is_refused(project: Project, batch_id: str):
