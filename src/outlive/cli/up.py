@@ -12,12 +12,13 @@ import click
 from outlive.errors import EngineOwned
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from outlive.cli.api_process import ApiProcess
     from outlive.settings import Settings
     from outlive.worker.supervisor import Event, Supervisor
 
 EXIT_OWNED = 2
-LOOK_SECONDS = 0.1
 API_PORT = 8234  # as `outlive serve` takes; the server itself takes a second to import
 
 
@@ -144,19 +145,18 @@ def _api_process(settings: "Settings", *, app: str | None, serve: _Served) -> "A
 
 async def _say_when_ready(settings: "Settings", *, workers: int) -> None:
     """Say that all is ready once a worker polls: what is started from then on begins at once."""
-    from temporalio.service import RPCError
-
     from outlive.engine.connection import connect
-    from outlive.engine.run_health import worker_problem
-    from outlive.errors import OutliveError
+    from outlive.engine.run_health import until_served
 
-    client = None
-    while workers:
-        with contextlib.suppress(RPCError, OutliveError):  # an engine that dies meanwhile is started again
-            client = client or await connect(settings)
-            if await worker_problem(client, settings, settings.task_queue) is None:
-                break
-        await asyncio.sleep(LOOK_SECONDS)
+    known: list[Client] = []
+
+    async def connection() -> "Client":
+        if not known:
+            known.append(await connect(settings))
+        return known[0]
+
+    if workers:
+        await until_served(connection, settings)
     _say("Ready. Ctrl-C stops everything.")
 
 

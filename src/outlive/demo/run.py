@@ -23,7 +23,7 @@ from outlive.demo.verdict import Verdict, judge, recorded_documents
 from outlive.documents.sources import open_source
 from outlive.engine.events import EngineStarted
 from outlive.engine.home import Home
-from outlive.engine.run_health import worker_problem
+from outlive.engine.run_health import until_served
 from outlive.errors import EngineOwned
 from outlive.handles import BatchHandle
 from outlive.names import ANALYZE_FUNCTION, OFFLINE_MODEL
@@ -69,7 +69,8 @@ async def demonstrate(settings: Settings, *, documents: int = DOCUMENTS, stays: 
         async with supervisor, served(settings, stage) as site:
             with screen:
                 screen.say(f"the engine is up, the workers start; see them in the console, {site.address}")
-                await _workers_serve(client)
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    await until_served(client.temporal, client.settings)
                 screen.say("workers serve")
                 handle = await _run(client, screen, source, stage)
             verdict = await _verdict(client, handle, server.address, stage)
@@ -100,16 +101,6 @@ def _introduce(console: Console, count: int) -> None:
         soft_wrap=True,
         highlight=False,
     )
-
-
-async def _workers_serve(client: Client) -> None:
-    """Wait until a worker takes work on."""
-    temporal, settings = await client.temporal(), client.settings
-    async with asyncio.timeout(LONGEST_SECONDS):
-        while True:
-            if await worker_problem(temporal, settings, settings.task_queue) is None:
-                return
-            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _run(client: Client, screen: Screen, source: Path, stage: Stage) -> BatchHandle:

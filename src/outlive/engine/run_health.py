@@ -1,6 +1,8 @@
 """What the engine knows about an agent's run: where it stands, what it waits for, what keeps it from moving."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +17,7 @@ from outlive.engine.home import Home
 from outlive.engine.presence import Presence
 from outlive.engine.sealing import reveal_failures
 from outlive.engine.stuck import failing_code, is_unregistered, unserved
-from outlive.errors import RunError, RunUnknown
+from outlive.errors import OutliveError, RunError, RunUnknown
 from outlive.names import (
     AGENT_WORKFLOW,
     AGENT_WORKFLOW_ID_PREFIX,
@@ -29,6 +31,7 @@ from outlive.settings import Settings
 
 RUNNING = WorkflowExecutionStatus.RUNNING
 MOST_LISTED = 1_000  # runs of one answer of the engine
+SERVED_LOOK_SECONDS = 0.1
 REPORTED_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 
@@ -290,6 +293,15 @@ async def worker_problem(client: Client, settings: Settings, task_queue: str) ->
     else:
         served = await count_pollers(client, task_queue) > 0
     return None if served else f"No worker polls the task queue {task_queue!r}. Start one with `outlive up`."
+
+
+async def until_served(connection: Callable[[], Awaitable[Client]], settings: Settings) -> None:
+    """Return once a worker serves the project's task queue; an engine that dies meanwhile is waited for."""
+    while True:
+        with suppress(RPCError, OutliveError):
+            if await worker_problem(await connection(), settings, settings.task_queue) is None:
+                return
+        await asyncio.sleep(SERVED_LOOK_SECONDS)
 
 
 def _waiting(description: WorkflowExecutionDescription) -> list[Waiting]:
