@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from console_app import app, walker
 from console_pages import BATCH, fill
@@ -36,9 +36,9 @@ from outlive import Client, Settings
 from outlive.engine.ports import free_port
 from outlive.worker.supervisor import Supervisor
 
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path.insert(0, str(TESTS))  # the browser of the tests
 HERE, HOME = Path(__file__).parent, CACHE / "console-browser"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 TURNS, AT_A_TIME, RESULT_SIZE = 10, 20, 300
 MOVES, MOVE_PIXELS = 40, 600
 FRAMES = """() => { const seen = []; let last = performance.now(); window.frames_seen = seen;
@@ -77,11 +77,10 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     async with serving() as (client, console, origin):
         await made(client, given.steps, given.documents)
-        async with async_playwright() as playwright:
-            program = next(filter(None, map(shutil.which, PROGRAMS)))
-            browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        from browsers import browsing
+
+        async with browsing() as browser:
             figures["pages"], figures["moves"] = await looks(browser, origin, given.steps)
-            await browser.close()
         print(f"\n{table(PAGE_HEADER, figures['pages'])}\n\n{table(MOVE_HEADER, figures['moves'])}\n", flush=True)
         figures["live"] = [await followed(client, origin, console, count) for count in given.pages]
         print(table(LIVE_HEADER, figures["live"]))

@@ -24,16 +24,17 @@ from typing import Any
 
 import aiohttp
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from outlive.engine.ports import free_port
 from outlive.testing.loopback import server_process
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / "tests"))
+
+from browsers import DESK, PHONE, browsing  # noqa: E402 - the browser of the tests
+
 PROJECT, EXAMPLE, IMAGES = DOCS / "screenshots_project", DOCS.parent / "examples" / "support", DOCS / "images"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars"]
-DESK, PHONE = (1440, 900), (390, 844)
 COLOURS = 256
 LOOK_SECONDS = 0.3
 LONGEST = 180.0  # seconds to wait for anything
@@ -90,7 +91,7 @@ async def take(into: Path, letters: int, *, keep: bool) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-"))) / "shop"
         origin = await stack.enter_async_context(project(folder, letters))
         api = await stack.enter_async_context(calling(origin))
-        browser = await stack.enter_async_context(browsing())
+        browser = await stack.enter_async_context(browsing("--hide-scrollbars"))
         sys.stdout.write(f"{origin}\n")
         await begin()
         watching = [await opened(browser, origin, shot, theme) for theme in ("light", "dark") for shot in WATCHED]
@@ -257,20 +258,6 @@ async def _holds_now(holds: Callable[[], Awaitable[bool]]) -> bool:
         return await holds()
     except aiohttp.ClientError:
         return False
-
-
-@asynccontextmanager
-async def browsing() -> AsyncIterator[Browser]:
-    """Give a browser for as long as the block runs."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        raise SystemExit("No Chromium here. Install Debian's package `chromium`.")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            await browser.close()
 
 
 async def opened(browser: Browser, origin: str, shot: Shot, theme: str) -> tuple[Page, Shot, str]:

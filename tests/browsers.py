@@ -74,10 +74,10 @@ class Visit:
 
 
 @asynccontextmanager
-async def browsing() -> AsyncIterator[Browser]:
-    """A browser for as long as the block runs."""
+async def browsing(*flags: str) -> AsyncIterator[Browser]:
+    """A browser for as long as the block runs; with these flags besides."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_or_skip(), args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium_or_skip(), args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
