@@ -13,8 +13,8 @@ from pathlib import Path
 from outlive.errors import EngineFailed, EngineOwned
 
 LOCK_ATTEMPTS = 10
-HIGHEST_PORT = 65_535
 LOCK_PAUSE = 0.03  # seconds; 10 of them outlast everyone who only looks whether there is an owner
+HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from outlive.engine.run_health import RunHealth
@@ -29,7 +28,7 @@ from outlive.trace.model import (
 from outlive.trace.totals import totals_of
 
 LONGEST_SUMMARY = 160  # characters
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_plain = json.JSONEncoder(ensure_ascii=False).encode
 TEMPORAL_UI = "/temporal/"
 """Where the console serves Temporal's own Web UI."""
 
@@ -324,7 +323,3 @@ def cut(text: str) -> str:
     """Return text in one line, no longer than a row shows."""
     line = " ".join(text[: 4 * LONGEST_SUMMARY].split())
     return line if len(line) <= LONGEST_SUMMARY else f"{line[: LONGEST_SUMMARY - 1]}…"
-
-
-def _plain(value: Any) -> str:
-    return str(value) if type(value) is int else _encode(value)
