@@ -42,7 +42,7 @@ from outlive.agents.approvals import Denied, answer_deferred, approval_of
 from outlive.agents.exhausted import decide, last_call, refusal
 from outlive.agents.failures import gives_up
 from outlive.agents.host import TurnSpoken, run_host, turn_scope
-from outlive.agents.models import ServingModel, StandIn
+from outlive.agents.models import ServingModel, SharedModel, StandIn
 from outlive.agents.options import METADATA_KEY, activity_config, merged_metadata
 from outlive.agents.outputs import usage_as_json
 from outlive.agents.services import DEFAULT_MODEL, services
@@ -160,7 +160,7 @@ class Durable(TemporalDurability[Any]):
             return None if offered is None else offered.model(model_id)
         try:
             with workflow.unsafe.sandbox_unrestricted(), workflow.unsafe.imports_passed_through():
-                return StandIn(model_id) if offered is None else offered.model(model_id)
+                return StandIn(model_id) if offered is None else SharedModel(offered.model(model_id))
         except ModelUnusable:
             return StandIn(model_id)  # the call itself, in its activity, says what is missing
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -79,6 +79,21 @@ class ServingModel(WrapperModel):
             finish=response.finish_reason,
         )
         return response
+
+
+class SharedModel(WrapperModel):
+    """A worker's model in workflow code: all that it knows, and never entered.
+
+    Entering takes a lock of the provider, which calls in activities take too. A workflow that got it from one of them
+    would keep it until something else happens in that run, and all calls of the worker to that model would wait.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Do nothing: the connections belong to the worker."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Do nothing."""
 
 
 class StandIn(Model[Any]):
