@@ -122,6 +122,14 @@ def shared_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test alone, to be stopped."""
+    server = postgres_or_skip()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
 def postgres_url(shared_postgres: PostgresServer) -> str:
     """The address of an empty database."""
     return shared_postgres.new_database()

@@ -1,12 +1,11 @@
 """A ledger on PostgreSQL: workers of batches and agents die, the server goes away, and nothing is paid for twice."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from conftest import postgres_or_skip
 from crash.agents.projects import AgentProject, agent_project, world
 from crash.batch.projects import Books, Project, project_in, texts
 from engines import fresh, until
@@ -21,22 +20,14 @@ LONG = 11.0  # seconds: more than a heartbeat timeout (5), and than what waits f
 
 
 @pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server of this test alone, to be stopped."""
-    server = postgres_or_skip()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def settings(engine, server, task_queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(engine, own_postgres, task_queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("TEMPORAL_ADDRESS", engine.state.address)
     return Settings(
         home=tmp_path / ".outlive",
         task_queue=task_queue,
         model_attempts=2,
         drain_timeout=2.0,
-        ledger=server.new_database(),
+        ledger=own_postgres.new_database(),
     )
 
 
@@ -104,15 +95,15 @@ async def test_a_killed_worker_of_an_agent_repeats_the_call_in_flight_and_nothin
 
 
 async def test_a_server_that_stops_in_mid_batch_is_waited_out_and_no_call_is_repeated(
-    batch_project: Project, server: PostgresServer
+    batch_project: Project, own_postgres: PostgresServer
 ):
     project, batch_id = batch_project, fresh("batch")
     handle = await project.begin(texts(DOCUMENTS), batch_id)
     project.start_worker()
     await until(lambda: project.model.counts.completed >= 10, "ten answers")
-    server.stop()
+    own_postgres.stop()
     calls_without_ledger = await settled(project)
-    server.start()
+    own_postgres.start()
     ended = await project.ended(handle)
 
     assert calls_without_ledger < DOCUMENTS
@@ -121,17 +112,17 @@ async def test_a_server_that_stops_in_mid_batch_is_waited_out_and_no_call_is_rep
 
 
 async def test_a_server_that_stops_while_a_tool_works_is_waited_out_and_no_call_is_repeated(
-    agents: AgentProject, outside: Outside, server: PostgresServer
+    agents: AgentProject, outside: Outside, own_postgres: PostgresServer
 ):
     run = fresh("run")
     outside.hold("tool")
     handle = await agents.begin("actor", "Act 2 times.", run)
     agents.start_worker()
     await until(lambda: outside.in_flight("tool") == 1, "a tool is at work")
-    server.stop()
+    own_postgres.stop()
     outside.release()
     await has_waited(agents, handle.workflow_id)
-    server.start()
+    own_postgres.start()
     result = await agents.ended(handle)
 
     assert result.output == "acted 2 times; heard 1"

@@ -9,7 +9,8 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from pydantic_core import to_json
 from temporalio.service import RPCError
 
 from outlive.api.problems import Problem, status_of
-from outlive.api.pulse import EngineWatch
+from outlive.api.pulse import ANSWER_SECONDS, LOOK_SECONDS, Watch, within
 from outlive.api.topic import Argument, Topic
 from outlive.client import Client
 from outlive.errors import OutliveError, UsageError
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 SHORTEST_PAUSE = 1.0  # seconds between two reads of a topic
 PAUSE_FACTOR = 5  # times as long as a read took: at most a sixth of the time is spent on reading
 LONGEST_READ = 30.0  # seconds; an engine that is away answers nothing for long
+LONGEST_PAUSE = 30.0  # seconds: who looks is not left with the past for longer, whatever a read takes
 PULSE_SECONDS = 5.0
 MOST_TOPICS = 16  # of one page
 PROBLEM_EVENT, PULSE_EVENT = "problem", "pulse"
@@ -60,7 +62,7 @@ class Hub:
         self._client = client
         self._topics = {topic.name: topic for topic in topics}
         self._pause = pause
-        self._engine = EngineWatch(client)
+        self._watch = Watch(client)
         self._sources: dict[str, _Source] = {}
         self._has_stopped = False
 
@@ -85,15 +87,15 @@ class Hub:
         """
         marks = {name: mark for name, mark in _read_id(last_id).items() if name in names}
         looking = asyncio.Event()
-        with self._looking(names, looking) as sources, self._engine.watched(looking):
+        with self._looking(names, looking) as sources, self._watch.watched(looking):
             seen: dict[str, int] = {}
-            pulse, pulse_due = "", 0.0
+            told, pulse_due = ("", ""), 0.0
             clock = asyncio.get_running_loop().time
             while not self._has_stopped:
                 looking.clear()
-                if self._engine.state != pulse or clock() >= pulse_due:
-                    pulse, pulse_due = self._engine.state, clock() + PULSE_SECONDS
-                    yield Frame(event=PULSE_EVENT, data=to_json(self._engine.pulse()))
+                if self._watch.states != told or clock() >= pulse_due:
+                    told, pulse_due = self._watch.states, clock() + PULSE_SECONDS
+                    yield Frame(event=PULSE_EVENT, data=to_json(self._watch.pulse()))
                 for source in sources:
                     if seen.get(source.name) == source.version:
                         continue
@@ -101,14 +103,14 @@ class Hub:
                     frame = source.frame(marks)
                     if frame is not None:
                         yield frame
-                await _within(looking.wait(), pulse_due - clock())
+                await within(looking.wait(), pulse_due - clock())
 
     def stop(self) -> None:
         """End all that follow, after what they are being sent."""
         self._has_stopped = True
         for source in self._sources.values():
             source.wake()
-        self._engine.wake()
+        self._watch.wake()
 
     async def aclose(self) -> None:
         """End all reading."""
@@ -116,7 +118,7 @@ class Hub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._engine.aclose()
+        await self._watch.aclose()
 
     @contextmanager
     def _looking(self, names: Sequence[str], event: asyncio.Event) -> Iterator["list[_Source]"]:
@@ -139,9 +141,13 @@ class Hub:
         clock = asyncio.get_running_loop().time
         try:
             while source.lookers:
-                began = clock()
+                began, back = clock(), self._watch.back
                 await source.read()
-                await asyncio.sleep(max(self._pause, PAUSE_FACTOR * (clock() - began)))
+                pause = min(LONGEST_PAUSE, PAUSE_FACTOR * (clock() - began))
+                if not self._watch.is_away and not back.is_set():
+                    source.tell_unread()
+                await asyncio.sleep(self._pause)
+                await within(back.wait(), pause - self._pause)
         finally:
             self._sources.pop(source.name, None)
 
@@ -172,23 +178,41 @@ class _Source:
         self._whole = b""  # as JSON, once somebody needs it
         self._changes = ("", b"")  # since which mark, as JSON: what most who look lack
         self._problem: Problem | None = None
+        self._unread = ""  # why reading comes to nothing
+        self._unread_since = 0.0
 
     async def read(self) -> None:
         """Read the state, and tell who looks where it is another."""
+        began = time.monotonic()
         try:
             async with asyncio.timeout(LONGEST_READ):
                 state = await self._topic.read(self._client, self.name.partition(":")[2])
-        except (RPCError, TimeoutError):
-            return  # the pulse tells of an engine that is away; what was seen last stays
+        except TimeoutError:
+            self._note_unread(f"no answer came within {LONGEST_READ:.0f} s", began)
+        except RPCError as error:
+            self._note_unread(error.message, began)
         except OutliveError as error:
             status = status_of(error)
-            if status is not HTTPStatus.SERVICE_UNAVAILABLE:
+            if status is HTTPStatus.SERVICE_UNAVAILABLE:
+                self._note_unread(str(error), began)
+            else:
                 self._fail(status, str(error), type(error).__name__)
         except Exception as error:  # noqa: BLE001 - one topic that fails must not end the others
             logger.error("A topic could not be read", extra={"topic": self._topic.name, "error": type(error).__name__})  # noqa: TRY400 - what it says may be secret
             self._fail(HTTPStatus.INTERNAL_SERVER_ERROR, "It could not be read here. The log says why.", None)
         else:
             self._keep(state)
+
+    def _note_unread(self, why: str, began: float) -> None:
+        """Keep what was seen last: that the engine or the ledger is away, the pulse tells."""
+        self._unread_since = self._unread_since if self._unread else began
+        self._unread = why
+
+    def tell_unread(self) -> None:
+        """Say that reading comes to nothing, once the pulse would know if something were away."""
+        if self._unread and time.monotonic() - self._unread_since > LOOK_SECONDS + ANSWER_SECONDS:
+            detail = f"This cannot be read: {self._unread.rstrip('.')}. What is shown may be old. It is tried again."
+            self._fail(HTTPStatus.GATEWAY_TIMEOUT, detail, None)
 
     def frame(self, marks: dict[str, str]) -> Frame | None:
         """Return the event for a page, and note what it has then; None where it has it already.
@@ -198,7 +222,8 @@ class _Source:
         """
         if self._problem is not None:
             said = {"topic": self.name, **self._problem.model_dump(exclude_none=True)}
-            return Frame(event=PROBLEM_EVENT, data=to_json(said))
+            marks.pop(self.name, None)  # when it is well, its state comes again
+            return Frame(event=PROBLEM_EVENT, data=to_json(said), id=_write_id(marks))
         if self._state is None or marks.get(self.name) == self._mark:
             return None
         data = self._data_since(marks.get(self.name))
@@ -216,6 +241,7 @@ class _Source:
         return data
 
     def _keep(self, state: Any) -> None:
+        self._unread = ""
         mark = self._topic.marked(state)
         if self._state is not None and self._problem is None and mark == self._mark:
             return
@@ -237,14 +263,6 @@ class _Source:
         """Let all who look see whether there is something new."""
         for looker in self.lookers:
             looker.set()
-
-
-async def _within(waiting: Awaitable[object], seconds: float) -> None:
-    try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            await waiting
-    except TimeoutError:
-        return
 
 
 def _write_id(marks: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from outlive.encryption.keyring import Keyring
@@ -30,7 +30,7 @@ from outlive.ledger.progress import LeisurelyProgress
 from outlive.ledger.rates import Rates
 from outlive.ledger.records import BatchRecord, Progress
 from outlive.ledger.retention import Retention
-from outlive.ledger.schema import SCHEMA_VERSION, metadata
+from outlive.ledger.schema import SCHEMA_VERSION, meta, metadata
 from outlive.ledger.series import SeriesBook
 from outlive.ledger.spending import Spending
 from outlive.ledger.tables import Wanted
@@ -92,6 +92,7 @@ class Ledger:
         self._writer: GroupCommit | None = None
         self._progress = LeisurelyProgress()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
+        self._checking = ThreadPoolExecutor(1, thread_name_prefix="ledger-check")  # one question at a time is enough
 
     async def __aenter__(self) -> Self:
         """Open the database: a file is created with mode 0600, tables are created, where they do not exist.
@@ -111,6 +112,7 @@ class Ledger:
             self._engine.dispose()
             self._engine = None
         self._threads.shutdown(wait=False)
+        self._checking.shutdown(wait=False)
 
     @property
     def engine(self) -> Engine:
@@ -150,6 +152,18 @@ class Ledger:
                 raise self._refusal(error) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def check(self) -> None:
+        """Ask the database for as good as nothing, whatever else it is reading for this process meanwhile.
+
+        Raises:
+            LedgerError: If it does not answer. One that says nothing at all keeps this waiting.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._checking, _read_least, self.engine)
+        except DBAPIError as error:
+            raise self._refusal(error) from error
 
     def _refusal(self, error: DBAPIError) -> LedgerError:
         return LedgerError(f"The ledger {self.name!r} refused: {reason_of(error)}.")
@@ -239,3 +253,8 @@ class Ledger:
         if self._writer is None:
             self._writer = GroupCommit(self.engine, STATEMENTS)
         return WindowLedger(self.engine, self._writer, found)
+
+
+def _read_least(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(select(meta.c.name).limit(1)).all()

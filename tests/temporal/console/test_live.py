@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from pydantic_ai import Agent
@@ -85,6 +86,35 @@ async def test_the_death_of_the_engine_is_told_and_what_was_seen_last_stays_unti
         await seen(stream, topic, "one", "completed")
 
     assert LOOK_SECONDS + ANSWER_SECONDS < PULSE_SECONDS  # so soon at the latest it is told
+
+
+async def test_a_ledger_that_is_away_is_told_and_what_is_new_comes_as_soon_as_it_is_back(settings, own_postgres):
+    settings = replace(settings, ledger=own_postgres.new_database())
+    agent = payer()
+    app = App("shop", agents=[agent])
+
+    async with (
+        serving(app, settings) as client,
+        console_of(app, settings) as url,
+        page_of(url) as page,
+        page.live("hand-offs") as stream,
+    ):
+        assert json.loads((await stream.next("hand-offs"))["data"]) == []
+        own_postgres.stop()
+        while json.loads((await stream.next("pulse", "problem", "hand-offs"))["data"])["ledger"] != "away":
+            pass
+        await client.start_run(agent, "pay", run_id="one")
+        own_postgres.start()
+        pulse, shown = {"ledger": "away"}, []
+        while pulse["ledger"] == "away" or not shown:
+            event = await stream.next("pulse", "hand-offs")
+            if event["event"] == "pulse":
+                pulse = json.loads(event["data"])
+            else:
+                shown = json.loads(event["data"])
+
+    assert (pulse["engine"], pulse["ledger_away_since"]) == ("ok", None)
+    assert [hand_off["run"] for hand_off in shown] == [f"agent/{agent.name}/one"]
 
 
 async def test_a_console_that_is_started_anew_sends_a_page_what_has_changed_since(served, settings):

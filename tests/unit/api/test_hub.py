@@ -8,13 +8,14 @@ import pytest
 
 from consoles import console_of, page_of
 from engines import until
-from outlive.api import application
+from outlive.api import application, hub
 from outlive.api.hub import Hub
+from outlive.api.pulse import Watch
 from outlive.api.topic import Argument, Topic
 from outlive.api.views import TurnView
 from outlive.app import App
 from outlive.client import Client
-from outlive.errors import BatchUnknown, EngineUnavailable, UsageError
+from outlive.errors import BatchUnknown, EngineUnavailable, LedgerError, UsageError
 from outlive.settings import Settings
 
 
@@ -50,6 +51,23 @@ def hub_of(client):
         return Hub(client, [source.topic for source in sources], **options)
 
     return make
+
+
+class Engine:
+    """Whether the engine answers: the test says so."""
+
+    is_away = False
+
+    async def ask(self):
+        if self.is_away:
+            raise EngineUnavailable("It is away.")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    engine = Engine()
+    monkeypatch.setattr(Watch, "_ask_engine", engine.ask)
+    return engine
 
 
 async def seen(frames, *names):
@@ -173,6 +191,44 @@ async def test_an_engine_that_is_away_leaves_what_was_seen_last_and_the_pulse_sa
 
     assert pulses[-1]["engine"] == "away"  # this project has no engine at all
     assert pulses[-1]["away_since"]
+
+
+async def test_a_topic_is_read_at_once_when_the_engine_is_back_however_long_it_waited_for_it(
+    hub_of, engine, monkeypatch
+):
+    monkeypatch.setattr(hub, "PAUSE_FACTOR", 1e9)
+    monkeypatch.setattr(hub, "LONGEST_PAUSE", 1e9)
+    source = Source()
+    source.state, engine.is_away = EngineUnavailable("It is away."), True
+    pages = hub_of(source, pause=0.01)
+
+    async with aclosing(pages), aclosing(pages.follow(["source"])) as page:
+        while json.loads((await seen(page, "pulse", "source")).data)["engine"] != "away":
+            pass
+        source.state, engine.is_away = TurnView(turn=1), False
+        state = await seen(page, "source")
+
+    assert state.data == b'{"turn":1}'
+
+
+async def test_a_topic_that_cannot_be_read_though_all_answer_is_told(hub_of, engine, monkeypatch):
+    monkeypatch.setattr(hub, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "LOOK_SECONDS", 0.0)
+    source = Source()
+    pages = hub_of(source, pause=0.01)
+
+    async with aclosing(pages), aclosing(pages.follow(["source"])) as page:
+        await seen(page, "source")
+        source.state = LedgerError("The ledger refused: it is locked.")
+        wrong = await seen(page, "problem")
+        source.state = TurnView(turn=1)
+        last_id = wrong.id
+        well = await seen(page, "source")
+    async with aclosing(pages), aclosing(pages.follow(["source"], last_id)) as page:
+        again = await seen(page, "source")
+
+    assert (json.loads(wrong.data)["status"], "it is locked" in json.loads(wrong.data)["detail"]) == (504, True)
+    assert well.data == again.data == b'{"turn":1}'  # the same as before, and yet it comes again
 
 
 async def test_topics_that_cannot_be_are_refused(hub_of):

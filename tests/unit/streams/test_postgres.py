@@ -1,11 +1,10 @@
 """An event log on PostgreSQL: shared by machines, beside the ledger; an outage of the server is waited out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from conftest import postgres_or_skip
 from engines import until
 from outlive.errors import LedgerError
 from outlive.ledger.ledger import Ledger
@@ -13,7 +12,6 @@ from outlive.settings import Settings
 from outlive.streams.log import StreamLog
 from outlive.streams.schema import streams_of
 from outlive.streams.writing import StreamWriter
-from postgres import PostgresServer
 from unit.streams.conftest import STREAM, collected, delta, ended, numbers, progress
 
 
@@ -27,14 +25,6 @@ async def writer(postgres_url: str) -> AsyncIterator[StreamWriter]:
 async def log(postgres_url: str) -> AsyncIterator[StreamLog]:
     async with StreamLog(postgres_url) as opened:
         yield opened
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server of this test alone, to be stopped."""
-    server = postgres_or_skip()
-    yield server
-    server.remove()
 
 
 def test_a_projects_log_is_where_its_ledger_is(tmp_path):
@@ -105,19 +95,19 @@ async def test_pruning_removes_what_is_named_and_old(writer, log):
     assert await log.last_events() == {"new": 300.0}
 
 
-async def test_a_server_that_stops_is_waited_out_by_writers_and_followers(server):
-    url = server.new_database()
+async def test_a_server_that_stops_is_waited_out_by_writers_and_followers(own_postgres):
+    url = own_postgres.new_database()
     async with StreamWriter(url) as writer, StreamLog(url) as log:
         following = asyncio.create_task(collected(log))
         writer.append(progress(0))
         await writer.flush()
         assert await log.last_offset(STREAM) == 0
-        server.stop()
+        own_postgres.stop()
         writer.append(progress(1))
         assert not await writer.flush()
         assert writer.trouble
         writer.append(progress(2))
-        server.start()
+        own_postgres.start()
         writer.append(ended())
 
         assert numbers(await following) == [0, 1, 2]
@@ -125,11 +115,11 @@ async def test_a_server_that_stops_is_waited_out_by_writers_and_followers(server
         assert writer.dropped == 0
 
 
-async def test_a_refusal_names_the_log_without_its_password(server):
-    url = server.new_database()
+async def test_a_refusal_names_the_log_without_its_password(own_postgres):
+    url = own_postgres.new_database()
     async with StreamLog(url.replace("/ledger_", "/nothing_")) as log:
         with pytest.raises(LedgerError) as caught:
             await log.read(STREAM)
 
     assert "The event log 'postgresql://outlive:***@127.0.0.1:" in str(caught.value)
-    assert server.password not in str(caught.value)
+    assert own_postgres.password not in str(caught.value)

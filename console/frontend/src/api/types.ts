@@ -25,6 +25,8 @@ export interface Pulse {
   at: string;
   engine: "ok" | "away";
   away_since: string | null;
+  ledger: "ok" | "away";
+  ledger_away_since: string | null;
 }
 
 export interface Engine {

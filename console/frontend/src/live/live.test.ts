@@ -65,3 +65,27 @@ test("whoever begins to listen gets all, also after a stream was refused", async
 
   expect(opened()).toEqual([null, null]);
 });
+
+test("a page says which of engine and ledger is away, and since when", async () => {
+  const { connection, follow } = await import("./live");
+  follow("runs", { data: () => undefined });
+  await vi.advanceTimersByTimeAsync(100);
+  const well = { at: "2026-11-26T12:00:00Z", engine: "ok", away_since: null, ledger: "ok", ledger_away_since: null };
+  const since = "2026-11-26T11:59:00Z";
+  const found = [
+    well,
+    { ...well, ledger: "away", ledger_away_since: since },
+    { ...well, engine: "away", away_since: since },
+    well,
+  ].map((pulse) => {
+    FakeSource.all[0]?.say("pulse", JSON.stringify(pulse), "");
+    return connection.value;
+  });
+
+  expect(found).toEqual([
+    { state: "live" },
+    { state: "away", part: "ledger", since: Date.parse(since) },
+    { state: "away", part: "engine", since: Date.parse(since) },
+    { state: "live" },
+  ]);
+});

@@ -17,7 +17,7 @@ export type Connection =
   | { state: "connecting" }
   | { state: "live" }
   | { state: "behind"; since: number }
-  | { state: "away"; since: number }
+  | { state: "away"; part: "engine" | "ledger"; since: number }
   | { state: "signed-out" };
 
 const heardAt = signal<number | null>(null);
@@ -36,8 +36,11 @@ export const connection = computed<Connection>(() => {
     return isLate ? { state: "behind", since: openedAt.value } : { state: "connecting" };
   }
   if (isLost || now.value - last > BEHIND_AFTER_MS) return { state: "behind", since: last };
-  const engine = pulse.value;
-  if (engine?.engine === "away") return { state: "away", since: Date.parse(engine.away_since ?? engine.at) };
+  const told = pulse.value;
+  if (told?.engine === "away")
+    return { state: "away", part: "engine", since: Date.parse(told.away_since ?? told.at) };
+  if (told?.ledger === "away")
+    return { state: "away", part: "ledger", since: Date.parse(told.ledger_away_since ?? told.at) };
   return { state: "live" };
 });
 

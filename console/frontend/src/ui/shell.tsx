@@ -184,12 +184,20 @@ function Top() {
 }
 
 function EngineState() {
-  const { state } = connection.value;
-  if (state !== "live" && state !== "away") return null;
+  const found = connection.value;
+  if (found.state === "live") {
+    return (
+      <span class="state wide-only">
+        <i class="dot good" />
+        Engine answers
+      </span>
+    );
+  }
+  if (found.state !== "away") return null;
   return (
-    <span class={state === "live" ? "state wide-only" : "state"}>
-      <i class={`dot ${state === "live" ? "good" : "bad"}`} />
-      {state === "live" ? "Engine answers" : "Engine away"}
+    <span class="state">
+      <i class="dot bad" />
+      {found.part === "engine" ? "Engine away" : "Ledger away"}
     </span>
   );
 }
@@ -232,10 +240,17 @@ function Trouble() {
         <Icon name="alert" />
         <span class="grow">
           <strong>
-            The engine is away since <Moment at={found.since / 1000} />.{" "}
+            The {found.part} is away since <Moment at={found.since / 1000} />.{" "}
           </strong>
-          Nothing is lost: work goes on where it stopped as soon as the engine answers. <code>outlive up</code> restarts
-          it by itself; <code>outlive doctor</code> tells what is wrong.
+          Nothing is lost: work goes on where it stopped as soon as the {found.part} answers.{" "}
+          {found.part === "engine" ? (
+            <>
+              <code>outlive up</code> restarts it by itself;
+            </>
+          ) : (
+            "It is the database of this project;"
+          )}{" "}
+          <code>outlive doctor</code> tells what is wrong.
         </span>
       </div>
     );
