@@ -10,11 +10,30 @@ if TYPE_CHECKING:
     from temporalio.client import Client as TemporalClient
 
     from outlive.client import Client
+    from outlive.settings import Settings
+
+
+def existing_project() -> "Settings":
+    """Return the settings of this project. Looking creates nothing where nothing ever ran.
+
+    Raises:
+        RunError: If nothing was ever run here.
+    """
+    from outlive.engine.connection import configured_cluster
+    from outlive.settings import Settings
+
+    settings = Settings.load()
+    if not settings.home.exists() and not settings.ledger and not configured_cluster():
+        raise RunError(
+            f"Nothing was ever run here: there is no {str(settings.home.resolve())!r}. "
+            "Work in the folder where it was run, or name its state folder with OUTLIVE_HOME."
+        )
+    return settings
 
 
 @asynccontextmanager
 async def project() -> "AsyncIterator[Client]":
-    """Give a client of this project's engine and ledger. Looking creates nothing where nothing ever ran.
+    """Give a client of this project's engine and ledger.
 
     Raises:
         RunError: If nothing was ever run here.
@@ -23,15 +42,8 @@ async def project() -> "AsyncIterator[Client]":
     from temporalio.service import RPCError
 
     from outlive.client import Client
-    from outlive.engine.connection import configured_cluster
-    from outlive.settings import Settings
 
-    settings = Settings.load()
-    if not settings.home.exists() and not configured_cluster():
-        raise RunError(
-            f"Nothing was ever run here: there is no {str(settings.home.resolve())!r}. "
-            "Work in the folder where it was run, or name its state folder with OUTLIVE_HOME."
-        )
+    settings = existing_project()
     try:
         async with Client(settings) as client:
             yield client

@@ -34,9 +34,9 @@ def clean(dry_run: bool, others_are_gone: bool, as_json: bool) -> None:
     old; large values that nothing refers to, once they were not used for OUTLIVE_PAYLOAD_GRACE_DAYS. Batches and their
     results stay. An engine is started where none runs.
     """
-    from outlive.settings import Settings
+    from outlive.cli.asking import existing_project
 
-    report = asyncio.run(_clean(Settings.load(), dry_run=dry_run, others_are_gone=others_are_gone))
+    report = asyncio.run(_clean(existing_project(), dry_run=dry_run, others_are_gone=others_are_gone))
     if as_json:
         from outlive.housekeeping.records import summary
 

@@ -159,14 +159,11 @@ async def delivery_findings(settings: "Settings", home: "Home") -> Sequence[Find
 
 
 def _with_ledger(work: "Callable[[Ledger], T]") -> T:
+    from outlive.cli.asking import existing_project
     from outlive.encryption.keyring import keyring_of
-    from outlive.engine.home import Home
     from outlive.ledger.ledger import Ledger, ledger_of
-    from outlive.settings import Settings
 
-    settings = Settings.load()
-    home = Home(settings.home)
-    home.create()
+    settings = existing_project()
 
     async def run() -> T:
         async with Ledger(ledger_of(settings), keys=keyring_of(settings)) as ledger:

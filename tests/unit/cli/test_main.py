@@ -190,3 +190,16 @@ def test_an_app_that_raises_is_named_with_its_line(outlive, folder):
 
     assert status == 2
     assert f"{Path('raising_app.py')}, line 2: ZeroDivisionError: division by zero." in last_line(err)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["runs", "desk", "spend", "plan list", "schedule list", "show one", "deliveries list", "clean", "clean --dry-run"],
+)
+def test_looking_where_nothing_ever_ran_creates_nothing(outlive, folder, monkeypatch, command):
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    status, _, err = outlive(*command.split())
+
+    assert status == 2
+    assert "Nothing was ever run here" in err
+    assert not (folder / ".outlive").exists()
