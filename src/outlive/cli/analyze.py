@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.cli.terminal import tell
 from outlive.errors import EngineUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ async def _run_through(handle: "BatchHandle", output: str | None) -> int:
     if last.record.state is BatchState.FINISHED:
         return await _hand_over(handle, output)
     if is_halted(last):
-        click.echo(f"Paused: {last.record.state_reason}", err=True)
+        tell(f"Paused: {last.record.state_reason}", err=True)
         click.echo("Once that is mended, the same command goes on where it stopped.", err=True)
     else:
         click.echo(f"Batch {handle.batch_id} ended before it was through; the same command goes on.", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
+from outlive.cli.terminal import tell
 from outlive.contracts.budgets import Budget
 from outlive.errors import BatchError
 from outlive.ledger.records import BatchState
@@ -137,12 +138,12 @@ def status(batch_id: str, as_json: bool) -> None:
             return
         progress = found.progress
         recorded = progress.done + progress.failed_count
-        click.echo(f"{found.record.batch_id}: {found.record.state}, {recorded:,} of {progress.total:,} documents")
+        tell(f"{found.record.batch_id}: {found.record.state}, {recorded:,} of {progress.total:,} documents")
         click.echo(facts(found, outlook.documents_per_second))
         if outlook.usd_nanos is not None:
             click.echo(f"All of it will cost about {dollars(outlook.usd_nanos)}. {outlook.basis}")
         if note := no_engine or trouble(found):
-            click.echo(note)
+            tell(note)
 
     asyncio.run(run())
 
@@ -164,7 +165,7 @@ def failures(batch_id: str, as_json: bool) -> None:
         for group in groups:
             documents = f"{group.documents:,} document{'s' if group.documents > 1 else ''}"
             click.echo(f"{group.cause}, {documents}: {group.explanation}")
-            click.echo(f"  such as {group.example.uri}: {group.example.reason}")
+            tell(f"  such as {group.example.uri}: {group.example.reason}")
 
     asyncio.run(run())
 

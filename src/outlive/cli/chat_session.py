@@ -12,7 +12,8 @@ import click
 
 from outlive.cli.chat_lines import read_lines
 from outlive.cli.run_following import follow, look, patiently
-from outlive.cli.run_view import RunView, Totals, in_line, shown
+from outlive.cli.run_view import RunView, Totals, in_line
+from outlive.cli.terminal import shown
 from outlive.client import Client
 from outlive.contracts.events import EventKind, RunEvent
 from outlive.engine.run_health import RunHealth

@@ -28,7 +28,7 @@ def check(app: str | None, ended: int, as_json: bool) -> None:
     changed arguments of a call that was made, is not noticed. Exit status 1 if there is a run that the code cannot go
     on with.
     """
-    from outlive.cli.trace_lines import printable
+    from outlive.cli.terminal import printable
 
     checked = asyncio.run(_checked(app, ended))
     faults = [one for one in checked if one.fault is not None]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from outlive.cli.findings import Finding, State
+from outlive.cli.terminal import printable
 from outlive.errors import DeliveryError, EncryptionError, LedgerError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def list_deliveries(state: tuple[str, ...], workflow_id: str | None, limit: int,
     for one in [] if as_json else found:
         said = f"  {one.error}" if one.error and one.state != "delivered" else ""
         state_shown = click.style(f"{one.state:<9}", fg=MARKS[one.state])
-        what = f"{one.workflow_id} {one.occurrence}"
-        click.echo(f"{one.number:>6}  {state_shown}  {what} → {one.target.address}, {_tries(one.attempts)}{said}")
+        what = printable(f"{one.workflow_id} {one.occurrence} → {one.target.address}, {_tries(one.attempts)}{said}")
+        click.echo(f"{one.number:>6}  {state_shown}  {what}")
 
 
 @deliveries.command("show")

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlive.cli.amounts import duration
 from outlive.cli.run_view import MEANINGS, in_line
-from outlive.cli.trace_lines import printable
+from outlive.cli.terminal import printable
 from outlive.contracts.events import EventKind, RunEvent
 from outlive.desk.records import HandOff
 from outlive.ledger.approval_rules import ApprovalRule

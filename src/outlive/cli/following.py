@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outlive.cli.amounts import duration, price
+from outlive.cli.terminal import shown
 from outlive.handles import BatchHandle, BatchStatus, trouble
 from outlive.ledger.records import BatchState
 
@@ -106,7 +107,7 @@ def _display() -> Iterator[Show]:
             grid.add_row(bar)
             grid.add_row(Text(facts(status, per_second)))
             if note:
-                grid.add_row(Text(note, style="yellow"))
+                grid.add_row(Text(shown(note), style="yellow"))
             live.update(grid)
 
         yield show
@@ -133,7 +134,7 @@ class PlainLines:
             self._print(f"{status.record.batch_id}: {recorded:,}/{progress.total:,}  {facts(status, per_second)}")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(shown(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def facts(status: BatchStatus, per_second: float | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.ledger_migrate import migrate
+from outlive.cli.terminal import tell
 
 if TYPE_CHECKING:
     from outlive.client import Client
@@ -39,7 +40,7 @@ def list_effects(run_id: str | None, states: tuple[str, ...], limit: int, as_jso
         return
     for record in records:
         policy = record.policy or "not declared"
-        click.echo(
+        tell(
             f"{record.effect_key[:SHOWN_KEY]}  {record.state:<8} {record.name}  ({policy})  "
             f"{record.workflow_id.removeprefix('agent/')}  {_when(record.begun_at)}"
         )
@@ -58,7 +59,7 @@ def show(key: str, as_json: bool) -> None:
         return
     for name, value in found.items():
         if value is not None:
-            click.echo(f"{name:<12} {value if isinstance(value, str) else json.dumps(value)}")
+            tell(f"{name:<12} {value if isinstance(value, str) else json.dumps(value)}")
 
 
 @ledger.command()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from outlive.cli.amounts import price
+from outlive.cli.terminal import printable
 from outlive.handles import BatchStatus
 from outlive.ledger.records import BatchState
 
@@ -32,6 +33,7 @@ def print_batches(statuses: Sequence[BatchStatus], *, has_engine: bool) -> None:
         numbers = (f"{count:,}" for count in (progress.total, progress.done, progress.failed_count))
         cost = price(progress.usd_nanos, progress.unpriced)
         state = "waits for an engine" if record.state is BatchState.RUNNING and not has_engine else record.state
-        table.add_row(record.batch_id, state, *numbers, cost, record.spec.model, record.spec.source)
+        row = (record.batch_id, state, *numbers, cost, record.spec.model, record.spec.source)
+        table.add_row(*map(printable, row))
     width = None if Console().is_terminal else PLAIN_WIDTH
     Console(markup=False, highlight=False, width=width).print(table)

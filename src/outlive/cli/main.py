@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from outlive.cli.terminal import tell
 from outlive.errors import OutliveError, UsageError
 
 COMMANDS = {
@@ -80,16 +81,16 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(EXIT_USAGE)
     except click.ClickException as error:
-        click.echo(f"Error: {error.format_message()}{_where_to_look(error)}", err=True)
+        tell(f"Error: {error.format_message()}{_where_to_look(error)}", err=True)
         sys.exit(EXIT_USAGE)
     except click.exceptions.Abort:
         click.echo("Aborted.", err=True)
         sys.exit(130)
     except UsageError as error:
-        click.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         sys.exit(EXIT_USAGE)
     except OutliveError as error:
-        click.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         sys.exit(EXIT_FAILED)
     except BrokenPipeError:
         sys.stderr.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from outlive.cli.terminal import printable
 from outlive.contracts.budgets import Budget, UnknownPrices
 from outlive.errors import UsageError
 
@@ -96,7 +97,7 @@ def spend(by: str, since: str | None, as_json: bool) -> None:
     table = Table(*columns, Column("calls at an unknown price", justify="right"), box=None, pad_edge=False)
     for row in rows:
         counts = (f"{count:,}" for count in (row.calls, row.input_tokens, row.output_tokens))
-        table.add_row(row.group or "(none)", *counts, dollars(row.usd_nanos), f"{row.unpriced_calls:,}")
+        table.add_row(printable(row.group) or "(none)", *counts, dollars(row.usd_nanos), f"{row.unpriced_calls:,}")
     _print(table)
 
 
@@ -114,7 +115,7 @@ def _budget_table(records: "list[BudgetRecord]") -> "Table":
             cap = record.caps[name]
             if cap is not None:
                 parts = (cap, record.spent[name], record.held[name], record.doubtful[name])
-                table.add_row(record.key, *(said(name, part) for part in parts), str(record.waiting or ""))
+                table.add_row(printable(record.key), *(said(name, part) for part in parts), str(record.waiting or ""))
     return table
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from outlive.cli.terminal import tell
 from outlive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def list_plans(limit: int, as_json: bool) -> None:
             click.echo(json.dumps(rows, indent=2))
             return
         for one in found:
-            click.echo(f"{one.workflow_id.removeprefix('plan/'):<40} {one.state:<10} {_when(one.started_at)}")
+            tell(f"{one.workflow_id.removeprefix('plan/'):<40} {one.state:<10} {_when(one.started_at)}")
         if not found:
             click.echo("No plans yet. Start one with `outlive plan start NAME`.", err=True)
 
@@ -91,7 +92,7 @@ def show(run_id: str, most: int | None, as_json: bool) -> None:
 
         async with project() as client:
             shown = await _Shown.of(await client.plan(run_id), limit=100_000 if as_json else _default(most))
-        click.echo(json.dumps(shown.plain(), indent=2) if as_json else "\n".join(shown.lines()))
+        tell(json.dumps(shown.plain(), indent=2) if as_json else "\n".join(shown.lines()))
 
     asyncio.run(run())
 

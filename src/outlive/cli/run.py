@@ -178,7 +178,7 @@ def _plain(output: Any) -> Any:
 
 def _text(output: Any) -> str:
     """Return an output as it is where it is text, else as JSON. A terminal gets no control characters of a model."""
-    from outlive.cli.run_view import shown
+    from outlive.cli.terminal import shown
 
     text = output if isinstance(output, str) else json.dumps(_plain(output), indent=2, ensure_ascii=False)
     return shown(text) if sys.stdout.isatty() else text

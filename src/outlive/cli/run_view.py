@@ -10,24 +10,15 @@ from typing import Any, TextIO
 import click
 
 from outlive.cli.amounts import dollars, duration
+from outlive.cli.terminal import shown
 from outlive.contracts.agents import Question
 from outlive.contracts.events import EventKind, RunEvent
 from outlive.trace.model import VERDICTS
 
 LONGEST_VALUE = 160  # characters of arguments and results in a line; `outlive show` has all of them
 SLOW_TOOL_SECONDS = 1.0  # a tool that takes longer is named also before it has ended
-TABS_AND_BREAKS = "\n\t"
-BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 Clock = Callable[[], float]
-
-
-def shown(text: str) -> str:
-    """Return text of a model or a tool as a terminal may have it: what would command the terminal is escaped."""
-    return "".join(
-        character if character.isprintable() or character in TABS_AND_BREAKS else _escaped(character)
-        for character in text
-    )
 
 
 def in_line(value: Any, *, longest: int = LONGEST_VALUE) -> str:
@@ -306,7 +297,3 @@ _REACTIONS: dict[str, Callable[[RunView, RunEvent], None]] = {
     EventKind.COMPACTED: RunView.compacted,
     EventKind.RUN_ENDED: RunView.run_ended,
 }
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

@@ -118,7 +118,7 @@ async def _asked(client: "Client", found: "list[RunHealth]", most: int) -> "list
 
 def table(rows: list[Row], now: datetime) -> list[str]:
     """Return the table, one line for each run, and below it what it waits for."""
-    from outlive.cli.trace_lines import printable
+    from outlive.cli.terminal import printable
 
     heads = ["run", "state", "started", "for", "model calls", "tool calls", "tokens", "cost"]
     cells = [[printable(cell) for cell in _cells(row, now)] for row in rows]

@@ -10,6 +10,7 @@ import click
 
 from outlive.cli.options import Answering, Reading, answer_options, source_options, taken
 from outlive.cli.runs import Age
+from outlive.cli.terminal import tell
 from outlive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def list_schedules(as_json: bool) -> None:
         return
     for view in found:
         following = "paused" if view.is_paused else _when(view.next_at[0]) if view.next_at else "no further time"
-        click.echo(f"{view.id:<24} {view.what:<28} {following:<26} {view.when}")
+        tell(f"{view.id:<24} {view.what:<28} {following:<26} {view.when}")
     if not found:
         click.echo("No schedules yet. Add one with `outlive schedule add`.", err=True)
 
@@ -106,7 +107,7 @@ def list_schedules(as_json: bool) -> None:
 def show(schedule_id: str, as_json: bool) -> None:
     """Show the schedule ID: its next times, its last runs, and what keeps them from moving."""
     found = _with(lambda schedules: schedules.get(schedule_id))
-    click.echo(json.dumps(_plain(found), indent=2) if as_json else "\n".join(_lines(found)))
+    tell(json.dumps(_plain(found), indent=2) if as_json else "\n".join(_lines(found)))
 
 
 @schedule.command()

@@ -70,7 +70,7 @@ def _print_trace(trace: "Trace", *, full: bool) -> None:
 
 def _print_value(value: "Value") -> None:
     """Print a value whole: as it is into a file or pipe, so that no terminal obeys it on a terminal."""
-    from outlive.cli.trace_lines import printable
+    from outlive.cli.terminal import printable
     from outlive.errors import RunError
 
     if value.problem:

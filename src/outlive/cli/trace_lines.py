@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from outlive.cli.amounts import dollars, duration
+from outlive.cli.terminal import printable
 from outlive.trace.model import (
     VERDICTS,
     Call,
@@ -39,13 +40,6 @@ class Line:
     depth: int
     text: str
     tone: str = ""
-
-
-def printable(text: str) -> str:
-    """Return text that no terminal obeys: control characters and the like are written as Python writes them."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def money(usd_nanos: int, unpriced: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outlive.cli.attending import APP_HELP
+from outlive.cli.terminal import tell
 
 if TYPE_CHECKING:
     from outlive.ledger.effects import EffectRecord
@@ -55,7 +56,7 @@ async def _undo(run_id: str, *, is_dry: bool, app: str | None, as_json: bool) ->
         workflow_id = await any_run(await client.temporal(), run_id)
         preview = await preview_undo(client, workflow_id)
         if is_dry:
-            click.echo(json.dumps(_plain(preview), indent=2) if as_json else "\n".join(_lines(preview)))
+            tell(json.dumps(_plain(preview), indent=2) if as_json else "\n".join(_lines(preview)))
             return 0
         handle = await client.undo(workflow_id)
         if not as_json:
@@ -69,7 +70,7 @@ async def _followed(handle: "UndoHandle", *, as_json: bool) -> int:
     try:
         while not (await asyncio.wait([ended], timeout=LOOK_SECONDS))[0]:
             for question in (await handle.status()).questions:
-                click.echo(f"It waits: {question.reason}", err=True)
+                tell(f"It waits: {question.reason}", err=True)
                 choices = "|".join(question.choices)
                 click.echo(f"  outlive answer {question.question_id} {choices}", err=True)
                 return EXIT_PARKED

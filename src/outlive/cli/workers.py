@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from outlive.cli.terminal import tell
+
 if TYPE_CHECKING:
     from temporalio.client import Client
 
@@ -165,4 +167,4 @@ def _print_versions(deployment: "Deployment") -> None:
 def _print_rows(rows: list[tuple[Any, ...]]) -> None:
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        click.echo("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        tell("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

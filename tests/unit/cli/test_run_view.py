@@ -5,7 +5,7 @@ import io
 import pytest
 
 from outlive.cli.run_following import Lasting, Troubles
-from outlive.cli.run_view import RunView, Totals, call_line, decision_lines, in_line, shown
+from outlive.cli.run_view import RunView, Totals, call_line, decision_lines, in_line
 from outlive.contracts.agents import Question
 from outlive.contracts.events import EventKind, RunEvent
 from outlive.engine.run_health import RunHealth, Waiting
@@ -154,8 +154,7 @@ def test_kinds_of_a_newer_outlive_are_passed_over(seen):
     assert (seen.lines, seen.text) == ([], "")
 
 
-def test_what_would_command_a_terminal_is_escaped():
-    assert shown("a\x1b[2Jb\x07\u202ec\nd\té") == "a\\x1b[2Jb\\x07\\u202ec\nd\té"
+def test_what_would_command_a_terminal_is_escaped_in_calls():
     assert call_line("x\x1b", "[\x9b]") == "x\\x1b([\\x9b])"
     assert in_line("a\n\n b\x00") == "a b\\x00"
 
