@@ -114,6 +114,20 @@ class KnownRun:
             RunUnknown: If there is no such workflow.
             RPCError: If the engine does not answer.
         """
+        description = await self._described(client)
+        self.namespace = client.namespace
+        histories = Histories(client, self.workflow_id)
+        head = description.run_id or ""
+        if head != self._head:
+            await self._take_up(client, histories, head)
+        await self._read(histories, description, on_change)
+        await self._lay_over(description)
+        if self._is_closed and self.health is not None and not self.health.is_closed:
+            await self._described(client)  # it has ended since it was asked for
+        self.is_whole = True
+        on_change()
+
+    async def _described(self, client: Client) -> WorkflowExecutionDescription:
         try:
             description = await client.get_workflow_handle(self.workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
         except RPCError as error:
@@ -122,16 +136,8 @@ class KnownRun:
             raise RunUnknown(
                 f"There is no run {self.workflow_id!r}. `outlive runs` lists those of this project."
             ) from error
-        self.namespace = client.namespace
         self.health = await health_of(client, self._settings, description)
-        histories = Histories(client, self.workflow_id)
-        head = description.run_id or ""
-        if head != self._head:
-            await self._take_up(client, histories, head)
-        await self._read(histories, description, on_change)
-        await self._lay_over(description)
-        self.is_whole = True
-        on_change()
+        return description
 
     def _begin_anew(self, client: Client | None) -> None:
         self.entries: dict[str, Entry] = {}
@@ -141,7 +147,7 @@ class KnownRun:
         self._head: str = ""
         self._ahead: list[str] = []
         self._reading = ""
-        self._is_closed = False
+        self._is_closed: bool = False
         self._certain = self._count = self._length = 0
         self._booked: dict[str, Booked] = {}
         self._pending: dict[str, dict[str, Any]] = {}
