@@ -83,7 +83,7 @@ async def stream(messages, info):
 clerk = Agent(
     FunctionModel(answer, stream_function=stream),
     name="clerk",
-    description="Pays what a person allows.",
+    description="Pays what a person allows, looks up what it is asked for, and says again what it was told.",
     capabilities=[Durable(budget=Budget(calls=50))],
 )
 

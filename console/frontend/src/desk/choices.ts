@@ -49,6 +49,13 @@ const WORDS: Record<string, [label: string, effect: string]> = {
   stop: ["Stop the run", "The run ends here."],
 };
 
+const PAST: Record<string, string> = { approve: "Approved", deny: "Denied", answer: "Answered" };
+
+/** Returns how it is said that a choice was made. */
+export function pastOf(choice: string): string {
+  return PAST[choice] ?? WORDS[choice]?.[0] ?? choice;
+}
+
 const TELL: Record<string, [label: string, effect: string]> = {
   question: ["There is no answer", "The agent is told so, and may go another way."],
   unknown: ["It failed", "The call counts as failed, and the agent is told."],

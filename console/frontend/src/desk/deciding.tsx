@@ -64,14 +64,18 @@ function Giving({ handOff, choosing, onBack, onDecided, onStale }: GivingProps) 
   const send = async () => {
     const given = read.current();
     missName(!name.isGiven);
-    if (!given.ok || isBusy || !name.isGiven) return;
+    if (!given.ok || !name.isGiven) {
+      requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+      return;
+    }
+    if (isBusy) return;
     name.remember();
     setBusy(true);
     const body = { choice: choosing.choice, by: name.value, note, force: isTheirs, decision_id: decisionId.current };
     const whole = given.value === undefined ? body : { ...body, value: given.value };
     try {
       onDecided(await post<HandOffView>(apiPath(["hand-offs", handOff.id, "decision"]), whole));
-      toast(`${choosing.label}: decided. The run goes on.`);
+      toast(`Decided: ${choosing.label}. The run goes on.`);
     } catch (error) {
       const found = asProblem(error);
       setProblem(found); // the id stays: sent again, it is the same decision
@@ -137,6 +141,10 @@ function Giver({ gives, read }: { gives: Gives } & Reading) {
 function Arguments({ gives, read }: { gives: Gives & { kind: "args" } } & Reading) {
   const [isEdited, edit] = useState(false);
   const form = useSchemaForm(gives.schema, gives.args);
+  const fields = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (isEdited) fields.current?.querySelector<HTMLElement>("input, textarea, select")?.focus();
+  }, [isEdited]);
   read.current = () => {
     if (!isEdited) return { ok: true };
     const { value, faults } = form.read();
@@ -153,12 +161,12 @@ function Arguments({ gives, read }: { gives: Gives & { kind: "args" } } & Readin
     );
   }
   return (
-    <>
+    <div ref={fields} class="stack">
       <SchemaFields form={form} label="Arguments" />
       <button type="button" class="link-button" onClick={() => edit(false)}>
         Leave them as they were
       </button>
-    </>
+    </div>
   );
 }
 

@@ -14,7 +14,7 @@ import { Card } from "../ui/page";
 import { With } from "../ui/states";
 import { Mark, Status } from "../ui/status";
 import { Ago, Moment, SafeText } from "../ui/text";
-import { KINDS, remaining } from "./choices";
+import { KINDS, pastOf, remaining } from "./choices";
 import { Deciding } from "./deciding";
 import { AskName, useName } from "./name";
 
@@ -22,8 +22,12 @@ import { AskName, useName } from "./name";
 export function HandOffDetail({ id, openNow }: { id: string; openNow: readonly HandOffView[] | undefined }) {
   const twin = useTwin<HandOffView>(apiPath(["hand-offs", id]));
   const listed = openNow?.find((one) => one.id === id);
+  const wasOpen = useRef(false);
   const mark = `${listed?.state} ${listed?.claimed_by} ${listed?.escalated_to}`;
   useEffect(() => void twin.reload(), [mark, twin]);
+  useEffect(() => {
+    wasOpen.current ||= twin.data.value?.id === id && twin.data.value.state === "open";
+  });
   return (
     <With twin={twin}>
       {(handOff) => (
@@ -40,7 +44,7 @@ export function HandOffDetail({ id, openNow }: { id: string; openNow: readonly H
               />
             </>
           ) : (
-            <Outcome handOff={handOff} />
+            <Outcome handOff={handOff} isNew={wasOpen.current} />
           )}
           <About handOff={handOff} />
           <Beside handOff={handOff} />
@@ -59,7 +63,7 @@ function Head({ handOff }: { handOff: HandOffView }) {
         </Mark>
         <SafeText text={handOff.subject} />
         <span>
-          waits since <Ago at={handOff.opened_at} />
+          asked <Ago at={handOff.opened_at} />
         </span>
         {handOff.escalated_to && (
           <span>
@@ -81,6 +85,12 @@ function Head({ handOff }: { handOff: HandOffView }) {
 function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: HandOffView) => void }) {
   const name = useName();
   const [asks, ask] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  const before = useRef(handOff.claimed_by);
+  useEffect(() => {
+    if (before.current !== handOff.claimed_by) keepFocus(box.current?.querySelector("button"));
+    before.current = handOff.claimed_by;
+  }, [handOff.claimed_by]);
   const isMine = handOff.claimed_by === name.value && name.isGiven;
   const send = (what: "claim" | "release", force: boolean) => async () => {
     name.remember();
@@ -88,7 +98,7 @@ function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: 
   };
   if (handOff.claimed_by === null) {
     return (
-      <div class="row wrap">
+      <div ref={box} class="row wrap">
         {name.isGiven && !asks ? (
           <ActionButton icon="person" needs="decide" act={send("claim", false)}>
             Claim it
@@ -106,7 +116,7 @@ function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: 
     );
   }
   return (
-    <div class={isMine ? "banner tone-good" : "banner tone-warn"}>
+    <div ref={box} class={isMine ? "banner tone-good" : "banner tone-warn"}>
       <Icon name="person" />
       <span class="grow">
         {isMine ? "You have claimed it." : <SafeText text={`${handOff.claimed_by} has claimed it.`} />}
@@ -115,13 +125,25 @@ function Claiming({ handOff, onChange }: { handOff: HandOffView; onChange: (to: 
         <ActionButton needs="decide" act={send("release", false)}>
           Release it
         </ActionButton>
-      ) : (
-        <ActionButton needs="decide" disabled={!name.isGiven} act={send("claim", true)}>
+      ) : name.isGiven && !asks ? (
+        <ActionButton needs="decide" act={send("claim", true)}>
           Claim it all the same
         </ActionButton>
+      ) : (
+        <Button needs="decide" onClick={() => ask(true)}>
+          Claim it all the same
+        </Button>
+      )}
+      {asks && (
+        <AskName title="Who claims it?" word="Claim it all the same" name={name} act={send("claim", true)} onClose={() => ask(false)} />
       )}
     </div>
   );
+}
+
+/** The button that was pressed is gone: whoever works with the keyboard goes on from what took its place. */
+function keepFocus(to: HTMLElement | null | undefined) {
+  if (document.activeElement === null || document.activeElement === document.body) to?.focus({ preventScroll: true });
 }
 
 const OVER: Record<string, string> = {
@@ -129,17 +151,20 @@ const OVER: Record<string, string> = {
   void: "Its run ended, or went another way, before anybody decided.",
 };
 
-function Outcome({ handOff }: { handOff: HandOffView }) {
+function Outcome({ handOff, isNew }: { handOff: HandOffView; isNew: boolean }) {
   const element = useRef<HTMLDivElement>(null);
-  useEffect(() => element.current?.scrollIntoView({ block: "nearest" }), []);
+  useEffect(() => {
+    element.current?.scrollIntoView({ block: "nearest" });
+    if (isNew) keepFocus(element.current);
+  }, []);
   return (
-    <div ref={element} role="status" class={`banner tone-${handOff.state === "decided" ? "good" : "quiet"}`}>
+    <div ref={element} tabIndex={-1} role="status" class={`banner tone-${handOff.state === "decided" ? "good" : "quiet"}`}>
       <Status state={handOff.state} />
       <span class="grow">
         {handOff.choice && (
           <>
             <strong>
-              <SafeText text={handOff.choice} />
+              <SafeText text={pastOf(handOff.choice)} />
             </strong>
             {handOff.decided_by && (
               <>

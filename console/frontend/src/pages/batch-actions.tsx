@@ -120,6 +120,9 @@ const FORMATS = [
 function Downloads({ id, onClose }: { id: string; onClose: () => void }) {
   return (
     <Dialog title="Download the results so far" onClose={onClose}>
+      <p class="small soft">
+        One row for each document, in the order of the source; those that are not yet done are “missing” in the files.
+      </p>
       <ul class="lines">
         {FORMATS.map(([format, name, said]) => (
           <li key={format}>

@@ -112,7 +112,7 @@ function Figures({ batch }: { batch: BatchPage }) {
     ["A document", batch.done ? money(Math.round(batch.usd_nanos / batch.done), batch.unpriced) : "–"],
     ["Duplicates", `${count(batch.duplicates)}, at no cost`],
     ["Taken over", `${count(batch.reused)} answers of earlier batches, at no cost`],
-    ["Begun again", `${plural(batch.begun_again, "time")}, since a worker died`],
+    ["Begun again", batch.begun_again ? `${plural(batch.begun_again, "time")}, since a worker died` : "never"],
   ];
   return (
     <Card title="What it took">
@@ -141,6 +141,7 @@ function Plots({ series, at }: { series: Series; at: number }) {
           times={times}
           write={perMinute}
           least={FEW}
+          isWhole
           lines={[{ name: "done", values: found.done, colour: "--plot-1", isFilled: true }]}
         />
       </Card>
@@ -162,6 +163,7 @@ function Plots({ series, at }: { series: Series; at: number }) {
           times={times}
           write={perMinute}
           least={FEW}
+          isWhole
           lines={[{ name: "failed", values: found.failed, colour: "--bad-mark", isFilled: true }]}
         />
       </Card>
@@ -180,6 +182,7 @@ function Plots({ series, at }: { series: Series; at: number }) {
           times={times}
           write={perMinute}
           least={FEW}
+          isWhole
           lines={[{ name: "with an outcome", values: found.progress, colour: "--plot-1", isFilled: true }]}
         />
       </Card>
@@ -189,6 +192,7 @@ function Plots({ series, at }: { series: Series; at: number }) {
           times={times}
           write={perMinute}
           least={FEW}
+          isWhole
           lines={[
             { name: "in", values: found.tokensIn, colour: "--plot-2" },
             { name: "out", values: found.tokensOut, colour: "--plot-3" },

@@ -4,7 +4,7 @@ import { post } from "../api/client";
 import type { BudgetView } from "../api/types";
 import { count, money, short } from "../lib/format";
 import { ownName, rememberName } from "../lib/session";
-import { TextField, useAction } from "../ui/controls";
+import { Misfit, TextField, useAction } from "../ui/controls";
 import { Ask } from "../ui/dialog";
 import { Progress } from "../ui/figures";
 import { Status } from "../ui/status";
@@ -36,13 +36,15 @@ export function capsOf(budget: BudgetView): Cap[] {
 
 export function BudgetGauge({ budget }: { budget: BudgetView }) {
   const caps = capsOf(budget);
+  const isSpent = caps.some((cap) => cap.spent >= cap.cap);
+  const word = budget.state === "open" ? "within" : isSpent ? "spent" : "too little for the next call";
   return (
     <div class="stack tight">
       <div class="row apart wrap">
         <strong class="cut">
           <SafeText text={budget.key} />
         </strong>
-        <Status state={budget.state === "open" ? "ok" : "exhausted"} word={budget.state === "open" ? "within" : "spent"} />
+        <Status state={budget.state === "open" ? "ok" : "exhausted"} word={word} />
       </div>
       {caps.map((cap) => (
         <div key={cap.word} class="stack none">
@@ -78,15 +80,19 @@ interface AskBudgetProps {
 export function AskBudget({ title, path, budgetKey, onClose, changed }: AskBudgetProps) {
   const [amount, setAmount] = useState("");
   const [by, setBy] = useState(ownName());
+  const [isSent, setSent] = useState(false);
+  const isWhole = Boolean(amount.trim() && by.trim());
   const action = useAction(async () => {
+    setSent(true);
+    if (!isWhole) throw new Misfit("Something is missing: see above.");
     await post(path, { ...(budgetKey ? { key: budgetKey } : {}), budget: amount.trim(), by: by.trim() });
     rememberName(by.trim());
     changed();
   }, "The budget is set. What waits for it goes on by itself.");
   return (
-    <Ask title={title} word="Set the budget" action={action} onClose={onClose} isReady={Boolean(amount.trim() && by.trim())}>
-      <TextField label="Budget" value={amount} onInput={setAmount} placeholder="40usd" autoFocus hint="In all, not on top of what is spent: 40usd, or 40usd,100000calls where both limit." />
-      <TextField label="Your name" value={by} onInput={setBy} autoComplete="name" hint="It is written down with the change." />
+    <Ask title={title} word="Set the budget" action={action} onClose={onClose}>
+      <TextField label="Budget" value={amount} onInput={setAmount} placeholder="40usd" autoFocus misfit={isSent && !amount.trim() ? "Say how much." : undefined} hint="In all, not on top of what is spent: 40usd, or 40usd,100000calls where both limit." />
+      <TextField label="Your name" value={by} onInput={setBy} autoComplete="name" misfit={isSent && !by.trim() ? "Say who sets it." : undefined} hint="It is written down with the change." />
     </Ask>
   );
 }

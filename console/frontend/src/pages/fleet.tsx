@@ -104,7 +104,7 @@ const WORKERS: readonly Column<Worker>[] = [
   { head: "Queue", isExtra: true, cell: (one) => <Line text={one.task_queue} /> },
   {
     head: "In hand",
-    cell: (one) => (
+    cell: (one) => one.state !== "running" ? "–" : (
       <span class="row table-progress">
         <Progress all={one.used_slots + one.free_slots} parts={[{ name: "in hand", many: one.used_slots, tone: "accent" }]} />
         <span class="num">{count(one.used_slots)}</span>

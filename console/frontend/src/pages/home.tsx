@@ -105,6 +105,16 @@ function Content({ home, twin, batches }: ContentProps) {
   return (
     <>
       <Gauges home={home} at={twin.at.value} />
+      {home.deliveries_parked > 0 && (
+        <div class="banner tone-warn" role="status">
+          <Icon name="alert" />
+          <span class="grow">
+            {plural(home.deliveries_parked, "notification was", "notifications were")} given up: nobody was told of what
+            happened.
+          </span>
+          <a href="/fleet">Why, and send again</a>
+        </div>
+      )}
       {home.stuck.length > 0 && <StuckCard stuck={home.stuck} />}
       <div class="grid two">
         <WaitingCard handOffs={home.hand_offs} waiting={home.waiting} />

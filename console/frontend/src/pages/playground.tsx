@@ -7,7 +7,7 @@ import type { PageProps } from "../routes";
 import { Icon, type IconName } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Empty, With } from "../ui/states";
-import { Line, SafeText } from "../ui/text";
+import { SafeText } from "../ui/text";
 
 interface Thing {
   kind: "agent" | "plan" | "batch";
@@ -85,7 +85,7 @@ function Things({ things, chosen }: { things: readonly Thing[]; chosen: Thing })
 }
 
 function Form({ app, chosen }: { app: AppView; chosen: Thing }) {
-  const about = chosen.about ? <Line text={chosen.about} most={400} /> : null;
+  const about = chosen.about ? <SafeText text={chosen.about} block /> : null;
   if (chosen.kind === "agent") {
     const agent = app.agents.find((one) => one.name === chosen.name);
     return agent ? <AgentForm agent={agent} about={about} /> : null;

@@ -10,7 +10,7 @@ import { Composer } from "../runs/composer";
 import { useRun } from "../runs/feed";
 import { Talk } from "../runs/talk";
 import { CLOSED } from "../runs/types";
-import { Button, Choices, TextField, useAction } from "../ui/controls";
+import { Button, Choices, Misfit, TextField, useAction } from "../ui/controls";
 import { Card } from "../ui/page";
 import { ProblemView, SkeletonRows } from "../ui/states";
 import { Status } from "../ui/status";
@@ -70,8 +70,6 @@ function useStartId() {
   const id = useRef(crypto.randomUUID().slice(0, 8));
   return { value: id.current, renew: () => (id.current = crypto.randomUUID().slice(0, 8)) };
 }
-
-class Misfit extends Error {}
 
 /** Leaves out what was not filled in. */
 function given(fields: Record<string, unknown>): Record<string, unknown> {

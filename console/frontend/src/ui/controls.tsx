@@ -48,6 +48,9 @@ export interface Action {
   clear: () => void;
 }
 
+/** What was filled in does not fit, and its fields say why: nothing was sent. */
+export class Misfit extends Error {}
+
 /** Something that is asked of the server: once at a time, its refusal kept, its success told. */
 export function useAction(act: () => Promise<unknown>, done?: string): Action {
   const [isBusy, setBusy] = useState(false);

@@ -23,12 +23,16 @@ interface PlotProps {
   write: (value: number) => string;
   /** The axis reaches at least so far, so that small values do not look large. */
   least: number;
+  /** Whether the axis has whole numbers alone. */
+  isWhole?: boolean;
 }
+
+const WHOLE = [1, 2, 5].flatMap((digit) => Array.from({ length: 12 }, (_, zeros) => digit * 10 ** zeros)).sort((a, b) => a - b);
 
 const HEIGHT = 176;
 const TABLE_ROWS = 240;
 
-export function Plot({ title, times, lines, write, least }: PlotProps) {
+export function Plot({ title, times, lines, write, least, isWhole = false }: PlotProps) {
   const [view, show] = useState<"plot" | "table">("plot");
   return (
     <figure class="plot stack tight" aria-label={title}>
@@ -45,7 +49,7 @@ export function Plot({ title, times, lines, write, least }: PlotProps) {
         />
       </div>
       {view === "plot" ? (
-        <Canvas title={title} times={times} lines={lines} write={write} least={least} />
+        <Canvas title={title} times={times} lines={lines} write={write} least={least} isWhole={isWhole} />
       ) : (
         <Figures title={title} times={times} lines={lines} write={write} />
       )}
@@ -53,7 +57,7 @@ export function Plot({ title, times, lines, write, least }: PlotProps) {
   );
 }
 
-function Canvas({ title, times, lines, write, least }: PlotProps) {
+function Canvas({ title, times, lines, write, least, isWhole = false }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [at, point] = useState<number | null>(null);
@@ -70,7 +74,7 @@ function Canvas({ title, times, lines, write, least }: PlotProps) {
     void import("uplot").then(({ default: UPlot }) => {
       if (isGone) return;
       const size = () => ({ width: element.clientWidth, height: HEIGHT });
-      plot.current = new UPlot({ ...size(), ...looks(lines, write, least, point) }, latest.current, element);
+      plot.current = new UPlot({ ...size(), ...looks(lines, write, least, isWhole, point) }, latest.current, element);
       watch = new ResizeObserver(() => plot.current?.setSize(size()));
       watch.observe(element);
     });
@@ -147,6 +151,7 @@ function looks(
   lines: readonly Line[],
   write: (value: number) => string,
   least: number,
+  isWhole: boolean,
   point: (at: number | null) => void,
 ): Omit<uPlot.Options, "width" | "height"> {
   const faint = colour("--faint");
@@ -159,7 +164,7 @@ function looks(
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, least)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, spansSeconds(ticks) ? 8 : 5)) },
-      { ...axis, size: 58, space: 32, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : write(tick))) },
+      { ...axis, size: 58, space: 32, ...(isWhole ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : write(tick))) },
     ],
     series: [
       {},
