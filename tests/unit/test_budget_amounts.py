@@ -18,7 +18,10 @@ def test_amounts_are_read_as_people_write_them(text: str, budget: Budget):
     assert Budget.parse(text) == budget
 
 
-@pytest.mark.parametrize("text", ["", "1", "1eur", "1usd,2usd", "1.5calls", "-1usd", "usd", "0.0000000001usd"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1eur", "1usd,2usd", "1.5calls", "-1usd", "usd", "0.0000000001usd", "9223372037usd", f"{2**62 + 1}calls"],
+)
 def test_what_is_no_amount_is_refused(text: str):
     with pytest.raises(BudgetError):
         Budget.parse(text)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from outlive.contracts.notifications import Kafka, Occurrence, Target, Webhook
 from outlive.errors import AppError, UsageError
@@ -12,8 +12,16 @@ LONGEST_ID = 200
 MOST_ROWS = 2**31 - 1  # what a key of the ledger may be on PostgreSQL
 MOST_DOCUMENTS = 100_000  # in one request; the limit on the body's size is usually met before
 
+
+def _not_dots(name: str) -> str:
+    if name in {".", ".."}:
+        raise ValueError("no address can hold `.` or `..`")
+    return name
+
+
 Id = Annotated[
     str,
+    AfterValidator(_not_dots),
     Field(
         min_length=1,
         max_length=LONGEST_ID,

@@ -273,6 +273,6 @@ def _read_id(last_id: str) -> dict[str, str]:
     """Return what a page has; nothing where its id was not made here."""
     try:
         found = json.loads(base64.urlsafe_b64decode(last_id.encode("ascii", "replace")))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return {}
     return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}

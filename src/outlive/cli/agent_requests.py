@@ -88,7 +88,7 @@ def agent_request(
 
 
 def _check_id(run_id: str) -> None:
-    if not run_id.strip() or not run_id.isprintable():
+    if not run_id.strip() or not run_id.isprintable() or run_id in {".", ".."}:
         raise UsageError(f"{run_id!r} cannot be the id of a run. Give one such as `order-4711`.")
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from outlive.errors import BudgetError
 
 NANOS_PER_USD = 1_000_000_000
+MOST = 2**62  # of anything: what is spent and held beside it still fits into the ledger's 64 bits
 PARTS = re.compile(r"[,\s]+")
 AMOUNT = re.compile(r"(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?)(?P<unit>usd|tokens|calls)")
 HOW = "Write amounts as `0.50usd`, `200000tokens`, `100calls`, or several with a comma between them."
@@ -55,6 +56,8 @@ class Budget:
         for name, amount in (("tokens", self.tokens), ("calls", self.calls)):
             if amount is not None and (isinstance(amount, float) or amount < 0):
                 raise BudgetError(f"{name} of a budget is {amount!r}. It must be a whole number, 0 or more.")
+            if amount is not None and amount > MOST:
+                raise BudgetError(f"{name} of a budget is {amount:,}. It may be {MOST:,} at most.")
 
     @property
     def usd_nanos(self) -> int | None:
@@ -69,6 +72,8 @@ class Budget:
             raise BudgetError(f"usd of a budget is {self.usd!r}, which is no number. {HOW}") from error
         if not nanos.is_finite() or nanos < 0 or nanos != nanos.to_integral_value():
             raise BudgetError(f"usd of a budget is {self.usd!r}. It must be 0 or more, with at most 9 decimals.")
+        if nanos > MOST:
+            raise BudgetError(f"usd of a budget is {self.usd}. It may be {MOST // NANOS_PER_USD:,} at most.")
         return int(nanos)
 
     @classmethod

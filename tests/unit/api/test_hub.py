@@ -153,7 +153,7 @@ async def test_a_topic_that_can_tell_what_has_changed_sends_that_alone(hub_of):
     assert (whole.data, change.data) == (b'{"turn":10}', b'{"turn":3}')
 
 
-@pytest.mark.parametrize("last_id", ["", "x", "bm8=", "W10=", "eyJzb3VyY2UiOiA1fQ==", "\u00e9"])
+@pytest.mark.parametrize("last_id", ["", "x", "bm8=", "W10=", "eyJzb3VyY2UiOiA1fQ==", "\u00e9", "W1tb" * 30_000])
 async def test_an_id_that_was_not_made_here_gets_the_whole(hub_of, last_id):
     source = Source()
     hub = hub_of(source)
